@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Sealing and opening packets with the kernel's AEAD ciphers.
+ *
+ * Packets are worked on in place. A request that is done when the cipher
+ * returns, which is nearly always, costs no allocation: each CPU keeps one
+ * spare request, large enough for any cipher seen so far. A request that goes
+ * asynchronous keeps its memory, and the CPU gets a new one.
+ */
+
+#include <crypto/aead.h>
+#include <linux/netlink.h>
+#include <linux/percpu.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <asm/unaligned.h>
+
+#include "aead.h"
+#include "compat/compat.h"
+#include "keys.h"
+#include "wire.h"
+
+/**
+ * struct ovpn_crypt - a request, and what its completion needs
+ * @size: bytes allocated
+ * @skb: the packet
+ * @slot: the key; referenced if the cipher is asynchronous
+ * @done: who goes on with the packet
+ * @sg: associated data, payload, tag
+ * @iv: the nonce
+ * @req: the request; the cipher's own context follows
+ */
+struct ovpn_crypt {
+	size_t size;
+	struct sk_buff *skb;
+	struct ovpn_key_slot *slot;
+	ovpn_aead_done_t done;
+	struct scatterlist sg[3];
+	u8 iv[OVPN_NONCE_LEN];
+	struct aead_request req CRYPTO_MINALIGN_ATTR;
+};
+
+static DEFINE_PER_CPU(struct ovpn_crypt *, spare_crypt);
+
+/* Context: BH off, so nobody else on this CPU is in here */
+static struct ovpn_crypt *crypt_get(struct crypto_aead *tfm)
+{
+	size_t size = sizeof(struct ovpn_crypt) + crypto_aead_reqsize(tfm);
+	struct ovpn_crypt *crypt;
+
+	crypt = this_cpu_xchg(spare_crypt, NULL);
+	if (likely(crypt && crypt->size >= size))
+		return crypt;
+
+	kfree_sensitive(crypt);
+	crypt = kmalloc(size, GFP_ATOMIC);
+	if (crypt)
+		crypt->size = size;
+	return crypt;
+}
+
+static void crypt_put(struct ovpn_crypt *crypt)
+{
+	kfree_sensitive(this_cpu_xchg(spare_crypt, crypt));
+}
+
+/**
+ * ovpn_aead_exit - free the spare requests
+ *
+ * Context: process; no packet may be under way any more.
+ */
+void ovpn_aead_exit(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		kfree_sensitive(per_cpu(spare_crypt, cpu));
+}
+
+/**
+ * ovpn_cipher_init - prepare one direction of a key
+ * @cipher: what to fill in
+ * @name: the cipher's name in the crypto API
+ * @key: key and nonce tail
+ * @extack: gets the cause of a refusal
+ *
+ * Context: process, may sleep and load modules.
+ * Return: 0; -ENOENT if the kernel does not have the cipher; -EINVAL for a
+ * wrong key length; or another error of the crypto API.
+ */
+int ovpn_cipher_init(struct ovpn_cipher *cipher, const char *name,
+		     const struct ovpn_key_direction *key,
+		     struct netlink_ext_ack *extack)
+{
+	struct crypto_aead *tfm;
+	int err;
+
+	tfm = crypto_alloc_aead(name, 0, 0);
+	if (IS_ERR(tfm)) {
+		NL_SET_ERR_MSG(extack, "kernel does not offer this cipher");
+		return PTR_ERR(tfm);
+	}
+	err = crypto_aead_setauthsize(tfm, OVPN_TAG_LEN);
+	if (err) {
+		NL_SET_ERR_MSG(extack, "cipher does not take a 16-byte tag");
+		goto err_tfm;
+	}
+	err = crypto_aead_setkey(tfm, key->key, key->key_len);
+	if (err) {
+		NL_SET_ERR_MSG(extack,
+			       "cipher refuses the key; is its length right?");
+		goto err_tfm;
+	}
+	if (crypto_aead_ivsize(tfm) != OVPN_NONCE_LEN) {
+		NL_SET_ERR_MSG(extack, "cipher does not take a 12-byte nonce");
+		err = -EINVAL;
+		goto err_tfm;
+	}
+
+	cipher->tfm = tfm;
+	cipher->async = crypto_aead_tfm(tfm)->__crt_alg->cra_flags &
+			CRYPTO_ALG_ASYNC;
+	memcpy(cipher->nonce_tail, key->nonce_tail, OVPN_NONCE_TAIL_LEN);
+	return 0;
+
+err_tfm:
+	crypto_free_aead(tfm);
+	return err;
+}
+
+/**
+ * ovpn_cipher_free - free what ovpn_cipher_init() made
+ * @cipher: the cipher
+ *
+ * Context: process, may sleep.
+ */
+void ovpn_cipher_free(struct ovpn_cipher *cipher)
+{
+	crypto_free_aead(cipher->tfm);
+	memzero_explicit(cipher->nonce_tail, sizeof(cipher->nonce_tail));
+}
+
+/* May run on any CPU, before the submitter has even returned */
+static void crypt_complete(compat_crypto_done_arg arg, int err)
+{
+	struct ovpn_crypt *crypt = compat_crypto_done_data(arg);
+	struct ovpn_key_slot *slot = crypt->slot;
+
+	if (err == -EINPROGRESS)
+		return;
+
+	local_bh_disable();
+	rcu_read_lock();
+	crypt->done(slot, crypt->skb, err);
+	crypt_put(crypt);
+	rcu_read_unlock();
+	percpu_ref_put(&slot->ref);
+	local_bh_enable();
+}
+
+/* Associated data, payload, and the tag, which travels in front of it */
+static void crypt_fill(struct ovpn_crypt *crypt, struct sk_buff *skb,
+		       const struct ovpn_cipher *cipher)
+{
+	struct ovpn_header *hdr = (struct ovpn_header *)skb->data;
+	unsigned int len = skb->len - OVPN_HEADER_LEN;
+	struct scatterlist *sg = crypt->sg;
+
+	memcpy(crypt->iv, &hdr->packet_id, sizeof(hdr->packet_id));
+	memcpy(crypt->iv + sizeof(hdr->packet_id), cipher->nonce_tail,
+	       OVPN_NONCE_TAIL_LEN);
+
+	/* An empty entry in the middle is not something ciphers expect */
+	sg_init_table(crypt->sg, len ? 3 : 2);
+	sg_set_buf(sg++, hdr, OVPN_AD_LEN);
+	if (likely(len))
+		sg_set_buf(sg++, hdr + 1, len);
+	sg_set_buf(sg, hdr->tag, OVPN_TAG_LEN);
+}
+
+static int aead_run(struct ovpn_key_slot *slot, struct sk_buff *skb,
+		    const struct ovpn_cipher *cipher, ovpn_aead_done_t done)
+{
+	bool seal = cipher == &slot->encrypt;
+	struct ovpn_crypt *crypt;
+	unsigned int len;
+	int err;
+
+	crypt = crypt_get(cipher->tfm);
+	if (unlikely(!crypt))
+		return -ENOMEM;
+	/* The completion may come first, so its reference must be there before
+	 * the cipher starts. It is per CPU: cheap even if not needed then.
+	 */
+	if (cipher->async && unlikely(!percpu_ref_tryget(&slot->ref))) {
+		crypt_put(crypt);
+		return -ENOKEY;
+	}
+
+	crypt->skb = skb;
+	crypt->slot = slot;
+	crypt->done = done;
+	crypt_fill(crypt, skb, cipher);
+
+	aead_request_set_tfm(&crypt->req, cipher->tfm);
+	aead_request_set_callback(&crypt->req, 0, crypt_complete, crypt);
+	aead_request_set_ad(&crypt->req, OVPN_AD_LEN);
+	len = skb->len - OVPN_HEADER_LEN + (seal ? 0 : OVPN_TAG_LEN);
+	aead_request_set_crypt(&crypt->req, crypt->sg, crypt->sg, len,
+			       crypt->iv);
+
+	err = seal ? crypto_aead_encrypt(&crypt->req) :
+		     crypto_aead_decrypt(&crypt->req);
+	if (unlikely(err == -EINPROGRESS))
+		return err;
+
+	crypt_put(crypt);
+	if (cipher->async)
+		percpu_ref_put(&slot->ref);
+	return err;
+}
+
+/**
+ * ovpn_aead_seal - put the header in front of a packet and encrypt it
+ * @slot: the key
+ * @skb: plain text: linear, not shared with anybody, with headroom for
+ *	OVPN_HEADER_LEN
+ * @packet_id: from ovpn_key_slot_take_ids()
+ * @done: called later if the answer is -EINPROGRESS
+ *
+ * Context: BH off, rcu_read_lock held.
+ * Return: 0; -EINPROGRESS, and @skb is not the caller's any more; -ENOMEM;
+ * -ENOKEY if the key is being retired; or an error of the cipher.
+ */
+int ovpn_aead_seal(struct ovpn_key_slot *slot, struct sk_buff *skb,
+		   u32 packet_id, ovpn_aead_done_t done)
+{
+	struct ovpn_header *hdr = skb_push(skb, sizeof(*hdr));
+
+	hdr->op = slot->op;
+	hdr->packet_id = cpu_to_be32(packet_id);
+	return aead_run(slot, skb, &slot->encrypt, done);
+}
+
+/**
+ * ovpn_aead_open - authenticate and decrypt a packet
+ * @slot: the key that its header names
+ * @skb: the packet from its header on, at least OVPN_HEADER_LEN long, linear
+ *	and not shared with anybody. The header stays in front.
+ * @done: called later if the answer is -EINPROGRESS
+ *
+ * Context: BH off, rcu_read_lock held.
+ * Return: 0; -EINPROGRESS, and @skb is not the caller's any more; -EBADMSG if
+ * it is not authentic; -ENOMEM; -ENOKEY if the key is being retired; or
+ * another error of the cipher.
+ */
+int ovpn_aead_open(struct ovpn_key_slot *slot, struct sk_buff *skb,
+		   ovpn_aead_done_t done)
+{
+	return aead_run(slot, skb, &slot->decrypt, done);
+}

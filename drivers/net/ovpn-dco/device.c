@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The network device: net_device, rtnetlink kind, ethtool. */
+
+#include <linux/ethtool.h>
+#include <linux/if_arp.h>
+#include <linux/inetdevice.h>
+#include <linux/security.h>
+#include <linux/workqueue.h>
+#include <net/gro_cells.h>
+#include <net/ip.h>
+#include <net/ip_tunnels.h>
+#include <net/rtnetlink.h>
+
+#include "compat/compat.h"
+#include "device.h"
+#include "keepalive.h"
+#include "netlink.h"
+#include "peer.h"
+#include "peer_table.h"
+#include "send.h"
+
+#define OVPN_MTU_MAX		(IP_MAX_MTU - OVPN_OVERHEAD)
+
+#define OVPN_FEATURES		(NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | \
+				 NETIF_F_GSO | NETIF_F_GSO_SOFTWARE |	     \
+				 NETIF_F_HIGHDMA)
+
+static int ovpn_dev_init(struct net_device *dev)
+{
+	struct ovpn_dev *ovpn = netdev_priv(dev);
+	int err;
+
+	ovpn->dev = dev;
+	__skb_queue_head_init(&ovpn->unread);
+	ovpn_keepalive_init(ovpn);
+
+	ovpn->stats = netdev_alloc_pcpu_stats(struct ovpn_dev_stats);
+	if (!ovpn->stats)
+		return -ENOMEM;
+	err = gro_cells_init(&ovpn->gro_cells, dev);
+	if (err)
+		goto err_stats;
+	err = ovpn_peer_table_init(&ovpn->peers);
+	if (err)
+		goto err_gro_cells;
+	return 0;
+
+err_gro_cells:
+	gro_cells_destroy(&ovpn->gro_cells);
+err_stats:
+	free_percpu(ovpn->stats);
+	return err;
+}
+
+/* Called on every way that a device can go. The peers are freed in the
+ * background: what they and their packets still need goes with the device.
+ */
+static void ovpn_dev_uninit(struct net_device *dev)
+{
+	struct ovpn_dev *ovpn = netdev_priv(dev);
+
+	ovpn_peers_delete_all(ovpn);
+	ovpn_keepalive_stop(ovpn);
+	gro_cells_destroy(&ovpn->gro_cells);
+}
+
+/* After the last reference on the device is gone, and so the last peer */
+static void ovpn_dev_free(struct net_device *dev)
+{
+	struct ovpn_dev *ovpn = netdev_priv(dev);
+
+	__skb_queue_purge(&ovpn->unread);
+	ovpn_peer_table_destroy(&ovpn->peers);
+	free_percpu(ovpn->stats);
+}
+
+static int ovpn_dev_open(struct net_device *dev)
+{
+	struct in_device *in_dev = __in_dev_get_rtnl(dev);
+	struct ovpn_dev *ovpn = netdev_priv(dev);
+
+	/* Clients reach each other through us and cannot be redirected. Here
+	 * and not at birth: a move to another namespace makes a new in_device.
+	 */
+	if (ovpn->mode == OVPN_MODE_MP && in_dev) {
+		IN_DEV_CONF_SET(in_dev, SEND_REDIRECTS, false);
+		IPV4_DEVCONF_ALL(dev_net(dev), SEND_REDIRECTS) = false;
+	}
+	netif_tx_start_all_queues(dev);
+	return 0;
+}
+
+static int ovpn_dev_stop(struct net_device *dev)
+{
+	netif_tx_stop_all_queues(dev);
+	return 0;
+}
+
+static void ovpn_dev_get_stats64(struct net_device *dev,
+				 struct rtnl_link_stats64 *stats)
+{
+	struct ovpn_dev *ovpn = netdev_priv(dev);
+	u64 events[OVPN_EVENT_COUNT];
+	u64 drops[OVPN_DROP_COUNT];
+	int i;
+
+	dev_get_tstats64(dev, stats);
+	ovpn_dev_stats_sum(ovpn->stats, drops, events);
+	/* GRO cells count what they drop themselves */
+	drops[OVPN_DROP_RX_BACKLOG] = 0;
+	for (i = 0; i < OVPN_DROP_TX_FIRST; i++)
+		stats->rx_dropped += drops[i];
+	for (; i < OVPN_DROP_COUNT; i++)
+		stats->tx_dropped += drops[i];
+}
+
+static const struct net_device_ops ovpn_netdev_ops = {
+	.ndo_init = ovpn_dev_init,
+	.ndo_uninit = ovpn_dev_uninit,
+	.ndo_open = ovpn_dev_open,
+	.ndo_stop = ovpn_dev_stop,
+	.ndo_start_xmit = ovpn_send,
+	.ndo_get_stats64 = ovpn_dev_get_stats64,
+};
+
+/**
+ * ovpn_dev_is_ours - is this one of our devices?
+ * @dev: any device
+ *
+ * Return: true if its private part is a struct ovpn_dev.
+ */
+bool ovpn_dev_is_ours(const struct net_device *dev)
+{
+	return dev->netdev_ops == &ovpn_netdev_ops;
+}
+
+static const char priv_flag_names[][ETH_GSTRING_LEN] = {
+	"loose-rpf",
+};
+
+#define PRIV_FLAG_LOOSE_RPF	BIT(0)
+
+/* Not a packet that was dropped, nor an event: how many peers there are */
+#define GAUGES			1
+
+static void ovpn_get_drvinfo(struct net_device *dev,
+			     struct ethtool_drvinfo *info)
+{
+	strscpy(info->driver, OVPN_DCO_LINK_KIND, sizeof(info->driver));
+	strscpy(info->version, OVPN_VERSION, sizeof(info->version));
+	strscpy(info->bus_info, "ovpn", sizeof(info->bus_info));
+}
+
+static int ovpn_get_link_ksettings(struct net_device *dev,
+				   struct ethtool_link_ksettings *settings)
+{
+	ethtool_link_ksettings_zero_link_mode(settings, supported);
+	ethtool_link_ksettings_zero_link_mode(settings, advertising);
+	settings->base.speed = SPEED_1000;
+	settings->base.duplex = DUPLEX_FULL;
+	settings->base.port = PORT_TP;
+	settings->base.phy_address = 0;
+	settings->base.autoneg = AUTONEG_DISABLE;
+	return 0;
+}
+
+static int ovpn_get_sset_count(struct net_device *dev, int set)
+{
+	switch (set) {
+	case ETH_SS_STATS:
+		return GAUGES + OVPN_EVENT_COUNT + OVPN_DROP_COUNT;
+	case ETH_SS_PRIV_FLAGS:
+		return ARRAY_SIZE(priv_flag_names);
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+static void ovpn_get_strings(struct net_device *dev, u32 set, u8 *data)
+{
+	int i;
+
+	switch (set) {
+	case ETH_SS_STATS:
+		ethtool_sprintf(&data, "%s", "peers");
+		for (i = 0; i < OVPN_EVENT_COUNT; i++)
+			ethtool_sprintf(&data, "%s", ovpn_event_name(i));
+		for (i = 0; i < OVPN_DROP_COUNT; i++)
+			ethtool_sprintf(&data, "%s", ovpn_drop_name(i));
+		break;
+	case ETH_SS_PRIV_FLAGS:
+		memcpy(data, priv_flag_names, sizeof(priv_flag_names));
+		break;
+	}
+}
+
+static void ovpn_get_ethtool_stats(struct net_device *dev,
+				   struct ethtool_stats *stats, u64 *data)
+{
+	struct ovpn_dev *ovpn = netdev_priv(dev);
+
+	*data++ = READ_ONCE(ovpn->peers.count);
+	ovpn_dev_stats_sum(ovpn->stats, data + OVPN_EVENT_COUNT, data);
+}
+
+static u32 ovpn_get_priv_flags(struct net_device *dev)
+{
+	struct ovpn_dev *ovpn = netdev_priv(dev);
+
+	return ovpn->loose_rpf ? PRIV_FLAG_LOOSE_RPF : 0;
+}
+
+static int ovpn_set_priv_flags(struct net_device *dev, u32 flags)
+{
+	struct ovpn_dev *ovpn = netdev_priv(dev);
+
+	WRITE_ONCE(ovpn->loose_rpf, flags & PRIV_FLAG_LOOSE_RPF);
+	return 0;
+}
+
+static const struct ethtool_ops ovpn_ethtool_ops = {
+	.get_drvinfo = ovpn_get_drvinfo,
+	.get_link = ethtool_op_get_link,
+	.get_link_ksettings = ovpn_get_link_ksettings,
+	.get_ts_info = ethtool_op_get_ts_info,
+	.get_sset_count = ovpn_get_sset_count,
+	.get_strings = ovpn_get_strings,
+	.get_ethtool_stats = ovpn_get_ethtool_stats,
+	.get_priv_flags = ovpn_get_priv_flags,
+	.set_priv_flags = ovpn_set_priv_flags,
+};
+
+static const struct device_type ovpn_device_type = {
+	.name = "ovpn",
+};
+
+static void ovpn_setup(struct net_device *dev)
+{
+	dev->netdev_ops = &ovpn_netdev_ops;
+	dev->ethtool_ops = &ovpn_ethtool_ops;
+	dev->needs_free_netdev = true;
+	dev->priv_destructor = ovpn_dev_free;
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
+
+	dev->type = ARPHRD_NONE;
+	dev->flags = IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST;
+	dev->priv_flags |= IFF_NO_QUEUE;
+	dev->hard_header_len = 0;
+	dev->addr_len = 0;
+	dev->mtu = ETH_DATA_LEN - OVPN_OVERHEAD;
+	dev->min_mtu = IPV4_MIN_MTU;
+	dev->max_mtu = OVPN_MTU_MAX;
+	dev->needed_headroom = ALIGN(LL_MAX_HEADER + OVPN_OVERHEAD, 4);
+	dev->needed_tailroom = OVPN_TAG_LEN;
+
+	dev->features |= NETIF_F_LLTX | OVPN_FEATURES;
+	dev->hw_features |= OVPN_FEATURES;
+	dev->hw_enc_features |= OVPN_FEATURES;
+	/* The next hop is in the packet's route */
+	netif_keep_dst(dev);
+	SET_NETDEV_DEVTYPE(dev, &ovpn_device_type);
+}
+
+static const struct nla_policy ovpn_link_policy[IFLA_OVPN_MAX + 1] = {
+	[IFLA_OVPN_MODE] = NLA_POLICY_RANGE(NLA_U8, OVPN_MODE_P2P,
+					    OVPN_MODE_MP),
+};
+
+static int ovpn_dco_newlink(struct net *src_net, struct net_device *dev,
+			    struct nlattr *tb[], struct nlattr *data[],
+			    struct netlink_ext_ack *extack)
+{
+	struct ovpn_dev *ovpn = netdev_priv(dev);
+	int err;
+
+	err = security_tun_dev_create();
+	if (err < 0) {
+		NL_SET_ERR_MSG(extack, "a security module forbids the tunnel");
+		return err;
+	}
+
+	ovpn->abi = &ovpn_abi_v2;
+	ovpn->mode = OVPN_MODE_P2P;
+	if (data && data[IFLA_OVPN_MODE])
+		ovpn->mode = nla_get_u8(data[IFLA_OVPN_MODE]);
+	return register_netdevice(dev);
+}
+
+static size_t ovpn_link_size(const struct net_device *dev)
+{
+	return nla_total_size(sizeof(u8));	/* IFLA_OVPN_MODE */
+}
+
+static int ovpn_link_fill(struct sk_buff *skb, const struct net_device *dev)
+{
+	const struct ovpn_dev *ovpn = netdev_priv(dev);
+
+	return nla_put_u8(skb, IFLA_OVPN_MODE, ovpn->mode);
+}
+
+struct rtnl_link_ops ovpn_dco_link_ops __read_mostly = {
+	.kind = OVPN_DCO_LINK_KIND,
+	.netns_refund = false,
+	.priv_size = sizeof(struct ovpn_dev),
+	.setup = ovpn_setup,
+	.policy = ovpn_link_policy,
+	.maxtype = IFLA_OVPN_MAX,
+	.newlink = ovpn_dco_newlink,
+	.dellink = unregister_netdevice_queue,
+	.get_size = ovpn_link_size,
+	.fill_info = ovpn_link_fill,
+};

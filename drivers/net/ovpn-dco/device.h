@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The network device. */
+#ifndef _OVPN_DEVICE_H
+#define _OVPN_DEVICE_H
+
+#include <linux/ktime.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <linux/workqueue.h>
+#include <net/gro_cells.h>
+#include <uapi/linux/ovpn_dco.h>
+
+#include "peer_table.h"
+#include "stats.h"
+#include "wire.h"
+
+struct ovpn_peer;
+
+/* The largest headers that we put around a packet: IPv6, UDP and ours */
+#define OVPN_OVERHEAD		(40 + 8 + OVPN_HEADER_LEN)
+
+/**
+ * struct ovpn_abi - what userspace expects of a device, by its kind
+ * @peer_deleted: tell userspace that a peer is gone. Called once, with the
+ *	table's lock held and BH off, when the peer has just left the tables.
+ * @key_used_up: a peer's key has sent its last packet and is gone. BH off,
+ *	rcu_read_lock held.
+ * @notify_room: how many more deletions may be told to userspace now without
+ *	running into a listener's buffer; process context
+ */
+struct ovpn_abi {
+	void (*peer_deleted)(struct ovpn_peer *peer,
+			     enum ovpn_del_peer_reason reason);
+	void (*key_used_up)(struct ovpn_peer *peer);
+	unsigned int (*notify_room)(struct ovpn_dev *ovpn);
+};
+
+/**
+ * struct ovpn_dev - the private part of our net_device
+ * @dev: the net_device
+ * @mode: point-to-point or multi-peer. Fixed.
+ * @abi: whose device it is. Fixed.
+ * @loose_rpf: accept any source address from a peer; ethtool private flag
+ * @peers: the peers, with a lock of their own
+ * @gro_cells: merges what we received, per CPU
+ * @stats: drops and events, per CPU
+ * @keepalive: pings and expires peers
+ * @keepalive_due: when @keepalive runs, seconds on the boot-time clock; guarded
+ *	by peers.lock
+ * @keepalive_armed: whether it does; guarded by peers.lock
+ * @unread: the notifications that some listener has not read yet; guarded by
+ *	peers.lock
+ *
+ * Life: ndo_init to ndo_uninit, which retires all peers. Each peer and each
+ * socket holds the net_device until it is freed.
+ */
+struct ovpn_dev {
+	struct net_device *dev;
+	enum ovpn_mode mode;
+	const struct ovpn_abi *abi;
+	bool loose_rpf;
+	struct ovpn_peer_table peers;
+	struct gro_cells gro_cells;
+	struct ovpn_dev_stats __percpu *stats;
+	struct delayed_work keepalive;
+	u32 keepalive_due;
+	bool keepalive_armed;
+	struct sk_buff_head unread;
+};
+
+/* Frees peers and keys; may sleep, never takes RTNL */
+extern struct workqueue_struct *ovpn_wq;
+
+extern struct rtnl_link_ops ovpn_dco_link_ops;
+
+bool ovpn_dev_is_ours(const struct net_device *dev);
+
+/**
+ * ovpn_now - the clock that peers live by
+ *
+ * It counts suspend and is never set. Compare by subtraction.
+ *
+ * Context: any.
+ * Return: seconds on the boot-time clock.
+ */
+static inline u32 ovpn_now(void)
+{
+	return (u32)ktime_get_boottime_seconds();
+}
+
+/**
+ * ovpn_stamp - note when something happened
+ * @stamp: where; read and written without a lock
+ * @now: seconds on the boot-time clock
+ *
+ * Writes once a second only, to keep the cache line shared.
+ */
+static inline void ovpn_stamp(u32 *stamp, u32 now)
+{
+	if (READ_ONCE(*stamp) != now)
+		WRITE_ONCE(*stamp, now);
+}
+
+#endif /* _OVPN_DEVICE_H */

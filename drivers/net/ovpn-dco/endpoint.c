@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One pair of transport addresses: parse, compare, hash, take from a packet,
+ * route. The only file that tells IPv4 from IPv6 on the transport.
+ *
+ * IPv4 addresses are kept in mapped form, so that comparing and hashing need
+ * not know the difference.
+ */
+
+#include <linux/in.h>
+#include <linux/inetdevice.h>
+#include <linux/rhashtable.h>
+#include <linux/udp.h>
+#include <net/addrconf.h>
+#include <net/dst_cache.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/ipv6_stubs.h>
+#include <net/route.h>
+#include <net/udp.h>
+#include <net/udp_tunnel.h>
+
+#include "device.h"
+#include "endpoint.h"
+#include "peer.h"
+
+const struct rhashtable_params ovpn_endpoint_params = {
+	.key_len = sizeof(struct ovpn_sockaddr),
+	.key_offset = offsetof(struct ovpn_endpoint, remote),
+	.head_offset = offsetof(struct ovpn_endpoint, node),
+	.automatic_shrinking = true,
+};
+
+static bool is_v4(const struct in6_addr *addr)
+{
+	return ipv6_addr_v4mapped(addr);
+}
+
+static __be32 v4_of(const struct in6_addr *addr)
+{
+	return addr->s6_addr32[3];
+}
+
+/* A mapped 0.0.0.0 is as unspecified as :: */
+static bool addr_is_any(const struct in6_addr *addr)
+{
+	return is_v4(addr) ? !v4_of(addr) : ipv6_addr_any(addr);
+}
+
+/**
+ * ovpn_sockaddr_parse - take an address from userspace
+ * @addr: where it goes
+ * @data: a struct sockaddr_in or sockaddr_in6, no alignment needed
+ * @len: its length
+ *
+ * Context: any.
+ * Return: false if it is not exactly one of the two.
+ */
+bool ovpn_sockaddr_parse(struct ovpn_sockaddr *addr, const void *data,
+			 size_t len)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} u;
+
+	memset(addr, 0, sizeof(*addr));
+	if (len > sizeof(u) || len < sizeof(u.sa.sa_family))
+		return false;
+	memcpy(&u, data, len);
+
+	if (u.sa.sa_family == AF_INET && len == sizeof(u.in)) {
+		ipv6_addr_set_v4mapped(u.in.sin_addr.s_addr, &addr->addr);
+		addr->port = u.in.sin_port;
+		return true;
+	}
+
+	if (u.sa.sa_family == AF_INET6 && len == sizeof(u.in6)) {
+		addr->addr = u.in6.sin6_addr;
+		addr->port = u.in6.sin6_port;
+		if (ipv6_addr_type(&addr->addr) & IPV6_ADDR_LINKLOCAL)
+			addr->scope_id = u.in6.sin6_scope_id;
+		return true;
+	}
+
+	return false;
+}
+
+/**
+ * ovpn_sockaddr_fill - give an address to userspace
+ * @addr: the address
+ * @ss: where it goes, as sockaddr_in or sockaddr_in6
+ *
+ * Context: any.
+ * Return: how many bytes of @ss are used.
+ */
+size_t ovpn_sockaddr_fill(const struct ovpn_sockaddr *addr,
+			  struct sockaddr_storage *ss)
+{
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
+	struct sockaddr_in *in = (struct sockaddr_in *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	if (is_v4(&addr->addr)) {
+		in->sin_family = AF_INET;
+		in->sin_addr.s_addr = v4_of(&addr->addr);
+		in->sin_port = addr->port;
+		return sizeof(*in);
+	}
+
+	in6->sin6_family = AF_INET6;
+	in6->sin6_addr = addr->addr;
+	in6->sin6_port = addr->port;
+	in6->sin6_scope_id = addr->scope_id;
+	return sizeof(*in6);
+}
+
+/**
+ * ovpn_local_parse - take the local address from userspace
+ * @local: where it goes, IPv4 mapped; all zero for "any"
+ * @data: 4 or 16 bytes
+ * @len: 4 or 16
+ * @remote: the other end, whose address family it must have
+ *
+ * Context: any.
+ * Return: false if the length or the family is wrong.
+ */
+bool ovpn_local_parse(struct in6_addr *local, const void *data, size_t len,
+		      const struct ovpn_sockaddr *remote)
+{
+	__be32 v4;
+
+	if (len == sizeof(v4)) {
+		memcpy(&v4, data, sizeof(v4));
+		ipv6_addr_set_v4mapped(v4, local);
+	} else if (len == sizeof(*local)) {
+		memcpy(local, data, sizeof(*local));
+	} else {
+		return false;
+	}
+
+	/* OpenVPN says 0.0.0.0 or :: when it has no opinion */
+	if (addr_is_any(local)) {
+		*local = in6addr_any;
+		return len == sizeof(*local) || is_v4(&remote->addr);
+	}
+	return is_v4(local) == is_v4(&remote->addr);
+}
+
+/**
+ * ovpn_local_bytes - the local address as userspace wants it
+ * @local: the address, IPv4 mapped
+ * @len: set to 4 or 16, or to 0 if there is none
+ *
+ * Context: any.
+ * Return: the first of *@len bytes.
+ */
+const void *ovpn_local_bytes(const struct in6_addr *local, size_t *len)
+{
+	if (addr_is_any(local)) {
+		*len = 0;
+		return local;
+	}
+	if (is_v4(local)) {
+		*len = sizeof(local->s6_addr32[3]);
+		return &local->s6_addr32[3];
+	}
+	*len = sizeof(*local);
+	return local;
+}
+
+/**
+ * ovpn_endpoint_alloc - make an endpoint
+ * @peer: whose it will be
+ * @remote: the peer's address
+ * @local: ours, or in6addr_any
+ * @gfp: how to allocate
+ *
+ * Context: any that @gfp allows.
+ * Return: the endpoint, in no table yet, or NULL without memory.
+ */
+struct ovpn_endpoint *ovpn_endpoint_alloc(struct ovpn_peer *peer,
+					  const struct ovpn_sockaddr *remote,
+					  const struct in6_addr *local,
+					  gfp_t gfp)
+{
+	struct ovpn_endpoint *ep;
+
+	ep = kzalloc(sizeof(*ep), gfp);
+	if (!ep)
+		return NULL;
+	if (dst_cache_init(&ep->cache, gfp)) {
+		kfree(ep);
+		return NULL;
+	}
+	ep->peer = peer;
+	ep->remote = *remote;
+	ep->local = *local;
+	return ep;
+}
+
+/**
+ * ovpn_endpoint_free - free an endpoint that nobody can see any more
+ * @ep: the endpoint, in no table; or NULL
+ *
+ * Context: any.
+ */
+void ovpn_endpoint_free(struct ovpn_endpoint *ep)
+{
+	if (!ep)
+		return;
+	dst_cache_destroy(&ep->cache);
+	kfree(ep);
+}
+
+static void endpoint_rcu_free(struct rcu_head *rcu)
+{
+	ovpn_endpoint_free(container_of(rcu, struct ovpn_endpoint, rcu));
+}
+
+/**
+ * ovpn_endpoint_free_rcu - free an endpoint after a grace period
+ * @ep: the endpoint, in no table any more
+ *
+ * Context: any.
+ */
+void ovpn_endpoint_free_rcu(struct ovpn_endpoint *ep)
+{
+	call_rcu(&ep->rcu, endpoint_rcu_free);
+}
+
+/**
+ * ovpn_endpoint_source - where a received datagram came from
+ * @addr: where the address goes
+ * @skb: the datagram; its network and transport headers are the outer ones,
+ *	and in the linear part
+ *
+ * Context: any.
+ */
+void ovpn_endpoint_source(struct ovpn_sockaddr *addr,
+			  const struct sk_buff *skb)
+{
+	addr->scope_id = 0;
+	addr->port = udp_hdr(skb)->source;
+	addr->zero = 0;
+	if (ip_hdr(skb)->version == 4) {
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->saddr, &addr->addr);
+		return;
+	}
+
+	addr->addr = ipv6_hdr(skb)->saddr;
+	if (ipv6_addr_type(&addr->addr) & IPV6_ADDR_LINKLOCAL)
+		addr->scope_id = inet6_iif(skb);
+}
+
+/* Is this an address that we can send from? */
+static bool is_ours(struct net *net, const struct in6_addr *addr)
+{
+	if (is_v4(addr))
+		return inet_confirm_addr(net, NULL, 0, v4_of(addr),
+					 RT_SCOPE_HOST) == v4_of(addr);
+	return ipv6_chk_addr(net, addr, NULL, 0);
+}
+
+/**
+ * ovpn_endpoint_follow - has the peer moved, or does it use another address of
+ * ours?
+ * @ep: what was known
+ * @net: the network namespace of the socket
+ * @skb: an authenticated datagram of the peer, with its outer headers
+ * @remote: set to its source
+ * @local: set to its destination if that is an address to send from, else to
+ *	what was known
+ *
+ * Context: softirq or BH off, rcu_read_lock held.
+ * Return: true if @ep should be replaced by one with @remote and @local.
+ */
+bool ovpn_endpoint_follow(const struct ovpn_endpoint *ep, struct net *net,
+			  const struct sk_buff *skb,
+			  struct ovpn_sockaddr *remote,
+			  struct in6_addr *local)
+{
+	bool moved;
+
+	ovpn_endpoint_source(remote, skb);
+	moved = memcmp(remote, &ep->remote, sizeof(*remote));
+
+	if (ip_hdr(skb)->version == 4)
+		ipv6_addr_set_v4mapped(ip_hdr(skb)->daddr, local);
+	else
+		*local = ipv6_hdr(skb)->daddr;
+
+	if (likely(!moved && ipv6_addr_equal(local, &ep->local)))
+		return false;
+	if (!is_ours(net, local)) {
+		*local = is_v4(&ep->local) == is_v4(&remote->addr) ?
+			 ep->local : in6addr_any;
+		return moved;
+	}
+	return true;
+}
+
+/**
+ * ovpn_endpoint_fits_socket - can this socket reach that address?
+ * @remote: the address
+ * @sk: the socket
+ *
+ * Context: any.
+ * Return: false for IPv6 through an IPv4 socket, or IPv4 through a socket that
+ * is for IPv6 only.
+ */
+bool ovpn_endpoint_fits_socket(const struct ovpn_sockaddr *remote,
+			       const struct sock *sk)
+{
+	if (sk->sk_family == AF_INET)
+		return is_v4(&remote->addr);
+	return !is_v4(&remote->addr) || !ipv6_only_sock(sk);
+}
+
+static struct rtable *route_v4(struct ovpn_endpoint *ep, struct sock *sk,
+			       __be32 *saddr)
+{
+	struct net *net = sock_net(sk);
+	struct flowi4 fl = {
+		.daddr = v4_of(&ep->remote.addr),
+		.fl4_dport = ep->remote.port,
+		.fl4_sport = inet_sk(sk)->inet_sport,
+		.flowi4_proto = IPPROTO_UDP,
+		.flowi4_mark = ep->mark,
+		.flowi4_oif = ep->oif,
+		.flowi4_uid = sock_net_uid(net, sk),
+	};
+	struct rtable *rt;
+
+	rt = dst_cache_get_ip4(&ep->cache, saddr);
+	if (likely(rt))
+		return rt;
+
+	fl.saddr = is_v4(&ep->local) ? v4_of(&ep->local) : 0;
+	if (!fl.saddr)
+		fl.saddr = inet_sk(sk)->inet_saddr;
+	/* An address that moved away (VRRP) must not stop the traffic */
+	if (fl.saddr &&
+	    !inet_confirm_addr(net, NULL, 0, fl.saddr, RT_SCOPE_HOST))
+		fl.saddr = 0;
+
+	rt = ip_route_output_flow(net, &fl, sk);
+	if (IS_ERR(rt) && fl.saddr) {
+		fl.saddr = 0;
+		rt = ip_route_output_flow(net, &fl, sk);
+	}
+	if (IS_ERR(rt))
+		return rt;
+
+	*saddr = fl.saddr;
+	if (rt->dst.dev != ep->peer->ovpn->dev)
+		dst_cache_set_ip4(&ep->cache, &rt->dst, fl.saddr);
+	return rt;
+}
+
+static enum ovpn_endpoint_error xmit_v4(struct ovpn_endpoint *ep,
+					struct sock *sk, struct sk_buff *skb)
+{
+	struct rtable *rt;
+	__be32 saddr;
+
+	rt = route_v4(ep, sk, &saddr);
+	if (IS_ERR(rt))
+		return OVPN_ENDPOINT_NO_ROUTE;
+	if (unlikely(rt->dst.dev == ep->peer->ovpn->dev)) {
+		ip_rt_put(rt);
+		return OVPN_ENDPOINT_LOOP;
+	}
+
+	udp_tunnel_xmit_skb(rt, sk, skb, saddr, v4_of(&ep->remote.addr), 0,
+			    ip4_dst_hoplimit(&rt->dst), 0,
+			    inet_sk(sk)->inet_sport, ep->remote.port, false,
+			    sk->sk_no_check_tx);
+	return OVPN_ENDPOINT_OK;
+}
+
+#if IS_ENABLED(CONFIG_IPV6)
+static struct dst_entry *route_v6(struct ovpn_endpoint *ep, struct sock *sk,
+				  struct in6_addr *saddr)
+{
+	struct net *net = sock_net(sk);
+	struct flowi6 fl = {
+		.daddr = ep->remote.addr,
+		.fl6_dport = ep->remote.port,
+		.fl6_sport = inet_sk(sk)->inet_sport,
+		.flowi6_proto = IPPROTO_UDP,
+		.flowi6_mark = ep->mark,
+		.flowi6_oif = ep->remote.scope_id ?: ep->oif,
+		.flowi6_uid = sock_net_uid(net, sk),
+	};
+	struct dst_entry *dst;
+
+	dst = dst_cache_get_ip6(&ep->cache, saddr);
+	if (likely(dst))
+		return dst;
+
+	fl.saddr = ep->local;
+	if (ipv6_addr_any(&fl.saddr))
+		fl.saddr = inet6_sk(sk)->saddr;
+	if (!ipv6_addr_any(&fl.saddr) &&
+	    !ipv6_chk_addr(net, &fl.saddr, NULL, 0))
+		fl.saddr = in6addr_any;
+
+	dst = ipv6_stub->ipv6_dst_lookup_flow(net, sk, &fl, NULL);
+	if (IS_ERR(dst) && !ipv6_addr_any(&fl.saddr)) {
+		fl.saddr = in6addr_any;
+		dst = ipv6_stub->ipv6_dst_lookup_flow(net, sk, &fl, NULL);
+	}
+	if (IS_ERR(dst))
+		return dst;
+
+	*saddr = fl.saddr;
+	if (dst->dev != ep->peer->ovpn->dev)
+		dst_cache_set_ip6(&ep->cache, dst, &fl.saddr);
+	return dst;
+}
+
+static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
+					struct sock *sk, struct sk_buff *skb)
+{
+	struct in6_addr saddr;
+	struct dst_entry *dst;
+
+	dst = route_v6(ep, sk, &saddr);
+	if (IS_ERR(dst))
+		return OVPN_ENDPOINT_NO_ROUTE;
+	if (unlikely(dst->dev == ep->peer->ovpn->dev)) {
+		dst_release(dst);
+		return OVPN_ENDPOINT_LOOP;
+	}
+
+	/* IPv6 may fragment here too; without this nobody would be told */
+	skb->ignore_df = 1;
+	udp_tunnel6_xmit_skb(dst, sk, skb, skb->dev, &saddr, &ep->remote.addr,
+			     0, ip6_dst_hoplimit(dst), 0,
+			     inet_sk(sk)->inet_sport, ep->remote.port,
+			     udp_get_no_check6_tx(sk));
+	return OVPN_ENDPOINT_OK;
+}
+#else
+static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
+					struct sock *sk, struct sk_buff *skb)
+{
+	return OVPN_ENDPOINT_NO_ROUTE;
+}
+#endif
+
+/**
+ * ovpn_endpoint_xmit - send one datagram to a peer
+ * @ep: where to
+ * @sk: the UDP socket to send as: its port, mark and device
+ * @skb: the payload, with headroom for the headers, and skb->dev the tunnel's
+ *	device. Consumed if the answer is OVPN_ENDPOINT_OK, which does not mean
+ *	that it arrives; otherwise it stays the caller's.
+ *
+ * Context: BH off, rcu_read_lock held.
+ * Return: see enum ovpn_endpoint_error.
+ */
+enum ovpn_endpoint_error ovpn_endpoint_xmit(struct ovpn_endpoint *ep,
+					    struct sock *sk,
+					    struct sk_buff *skb)
+{
+	u32 mark = READ_ONCE(sk->sk_mark);
+	int oif = READ_ONCE(sk->sk_bound_dev_if);
+
+	if (unlikely(READ_ONCE(ep->mark) != mark ||
+		     READ_ONCE(ep->oif) != oif)) {
+		WRITE_ONCE(ep->mark, mark);
+		WRITE_ONCE(ep->oif, oif);
+		dst_cache_reset(&ep->cache);
+	}
+
+	skb->mark = mark;
+	return is_v4(&ep->remote.addr) ? xmit_v4(ep, sk, skb) :
+					 xmit_v6(ep, sk, skb);
+}

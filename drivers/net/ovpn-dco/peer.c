@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One peer: create, publish, retire, free. */
+
+#include <linux/slab.h>
+#include <net/sock.h>
+
+#include "device.h"
+#include "keepalive.h"
+#include "peer.h"
+#include "peer_table.h"
+#include "transport.h"
+
+static void peer_free(struct ovpn_peer *peer)
+{
+	ovpn_socket_put(peer->socket);
+	ovpn_endpoint_free(rcu_dereference_protected(peer->endpoint, true));
+	free_percpu(peer->stats);
+	netdev_put(peer->ovpn->dev, &peer->tracker);
+	kfree(peer);
+}
+
+static void peer_release(struct work_struct *work)
+{
+	peer_free(container_of(to_rcu_work(work), struct ovpn_peer, release));
+}
+
+/**
+ * ovpn_peer_get - take another reference
+ * @peer: a peer that the caller has a reference on, or its table's lock
+ *
+ * Return: @peer.
+ */
+struct ovpn_peer *ovpn_peer_get(struct ovpn_peer *peer)
+{
+	refcount_inc(&peer->refs);
+	return peer;
+}
+
+/**
+ * ovpn_peer_find - find a peer and take a reference
+ * @ovpn: the device
+ * @id: the peer's id
+ *
+ * Context: any.
+ * Return: the peer, for ovpn_peer_put(); or NULL.
+ */
+struct ovpn_peer *ovpn_peer_find(struct ovpn_dev *ovpn, u32 id)
+{
+	struct ovpn_peer *peer;
+
+	rcu_read_lock();
+	peer = ovpn_peer_by_id(&ovpn->peers, id);
+	if (peer && !refcount_inc_not_zero(&peer->refs))
+		peer = NULL;
+	rcu_read_unlock();
+	return peer;
+}
+
+/**
+ * ovpn_peer_put - give a reference back
+ * @peer: the peer; not the caller's any more
+ *
+ * Context: any but hard interrupts.
+ */
+void ovpn_peer_put(struct ovpn_peer *peer)
+{
+	if (refcount_dec_and_test(&peer->refs))
+		queue_rcu_work(ovpn_wq, &peer->release);
+}
+
+static void vpn_addr_init(struct ovpn_peer *peer, struct ovpn_vpn_addr *addr,
+			  const struct in6_addr *value)
+{
+	addr->addr = *value;
+	addr->peer = peer;
+}
+
+static struct ovpn_peer *peer_alloc(struct ovpn_dev *ovpn,
+				    const struct ovpn_peer_params *params)
+{
+	struct ovpn_endpoint *ep;
+	struct ovpn_peer *peer;
+
+	peer = kzalloc(sizeof(*peer), GFP_KERNEL);
+	if (!peer)
+		return NULL;
+	peer->stats = netdev_alloc_pcpu_stats(struct ovpn_peer_stats);
+	if (!peer->stats)
+		goto err_peer;
+	ep = ovpn_endpoint_alloc(peer, &params->remote, &params->local,
+				 GFP_KERNEL);
+	if (!ep)
+		goto err_stats;
+
+	RCU_INIT_POINTER(peer->endpoint, ep);
+	peer->ovpn = ovpn;
+	netdev_hold(ovpn->dev, &peer->tracker, GFP_KERNEL);
+	peer->id = params->id;
+	vpn_addr_init(peer, &peer->vpn4, &params->vpn4);
+	vpn_addr_init(peer, &peer->vpn6, &params->vpn6);
+	ovpn_keys_init(&peer->keys);
+	peer->last_rx = ovpn_now();
+	peer->last_tx = peer->last_rx;
+	peer->logged = jiffies - OVPN_PEER_LOG_INTERVAL;
+	refcount_set(&peer->refs, 1);
+	INIT_RCU_WORK(&peer->release, peer_release);
+	return peer;
+
+err_stats:
+	free_percpu(peer->stats);
+err_peer:
+	kfree(peer);
+	return NULL;
+}
+
+static int peer_connect(struct ovpn_peer *peer,
+			const struct ovpn_peer_params *params,
+			struct netlink_ext_ack *extack)
+{
+	struct ovpn_socket *os;
+
+	os = ovpn_socket_get(peer->ovpn, params->fd, extack);
+	if (IS_ERR(os))
+		return PTR_ERR(os);
+	peer->socket = os;
+
+	if (!ovpn_endpoint_fits_socket(&params->remote, os->sk)) {
+		NL_SET_ERR_MSG(extack,
+			       "remote address is not of the socket's family");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static void explain_add(int err, struct netlink_ext_ack *extack)
+{
+	if (err == -EEXIST)
+		NL_SET_ERR_MSG(extack, "peer id is taken");
+	else if (err == -ENODEV)
+		NL_SET_ERR_MSG(extack, "device is going away");
+	else
+		NL_SET_ERR_MSG(extack, "out of memory");
+}
+
+/**
+ * ovpn_peer_new - add a peer to a device
+ * @ovpn: the device
+ * @params: the peer
+ * @extack: gets the cause of a refusal
+ *
+ * Nothing changes on failure. A point-to-point device drops the peer that it
+ * had.
+ *
+ * Context: process, may sleep; in the task whose socket it is. One at a time
+ * for a device.
+ * Return: 0, an error of ovpn_socket_get(), -EINVAL for an address that the
+ * socket cannot reach, -EEXIST, -ENODEV or -ENOMEM.
+ */
+int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
+		  struct netlink_ext_ack *extack)
+{
+	struct ovpn_peer *peer;
+	int err;
+
+	peer = peer_alloc(ovpn, params);
+	if (!peer) {
+		NL_SET_ERR_MSG(extack, "out of memory");
+		return -ENOMEM;
+	}
+	err = peer_connect(peer, params, extack);
+	if (err)
+		goto err_peer;
+
+	err = ovpn_peer_table_add(peer);
+	if (err) {
+		explain_add(err, extack);
+		goto err_peer;
+	}
+	return 0;
+
+err_peer:
+	/* Nobody has seen it */
+	peer_free(peer);
+	return err;
+}
+
+/**
+ * ovpn_peer_retire - the end of a peer, with the table's lock held
+ * @peer: the peer; the table's reference on it goes
+ * @reason: why
+ *
+ * Harmless if somebody else was faster.
+ *
+ * Context: BH off, table's lock held.
+ */
+void ovpn_peer_retire(struct ovpn_peer *peer, enum ovpn_del_peer_reason reason)
+{
+	struct ovpn_dev *ovpn = peer->ovpn;
+
+	lockdep_assert_held(&ovpn->peers.lock);
+
+	if (!ovpn_peer_table_remove(peer, reason))
+		return;
+	ovpn->abi->peer_deleted(peer, reason);
+	if (reason == OVPN_DEL_PEER_REASON_EXPIRED)
+		ovpn_keepalive_wake(ovpn, OVPN_TOMBSTONE_SECS);
+	ovpn_keys_close(&peer->keys);
+	ovpn_peer_put(peer);
+}
+
+/**
+ * ovpn_peer_delete - the end of a peer
+ * @peer: the peer; the caller is within rcu_read_lock or has a reference
+ * @reason: why
+ *
+ * Userspace has been notified when this returns.
+ *
+ * Context: any but hard interrupts.
+ * Return: false if somebody else was faster.
+ */
+bool ovpn_peer_delete(struct ovpn_peer *peer, enum ovpn_del_peer_reason reason)
+{
+	struct ovpn_peer_table *table = &peer->ovpn->peers;
+	bool published;
+
+	spin_lock_bh(&table->lock);
+	published = peer->published;
+	ovpn_peer_retire(peer, reason);
+	spin_unlock_bh(&table->lock);
+	return published;
+}
+
+/**
+ * ovpn_peers_delete_all - the end of all peers of a device that goes away
+ * @ovpn: the device
+ *
+ * They are freed in the background; each holds the device until then.
+ *
+ * Context: process, may sleep.
+ */
+void ovpn_peers_delete_all(struct ovpn_dev *ovpn)
+{
+	struct ovpn_peer_table *table = &ovpn->peers;
+	struct ovpn_peer *peer;
+	unsigned long id = 0;
+
+	ovpn_peer_table_close(table);
+	for (;;) {
+		rcu_read_lock();
+		peer = ovpn_peer_next(table, &id);
+		if (peer)
+			ovpn_peer_delete(peer, OVPN_DEL_PEER_REASON_TEARDOWN);
+		rcu_read_unlock();
+		if (!peer)
+			break;
+		cond_resched();
+	}
+}
+
+/**
+ * ovpn_peer_follow - keep up with a peer that moves
+ * @peer: the peer
+ * @skb: its newest packet: authenticated, not replayed, outer headers in place
+ *
+ * Only the newest: an old packet that comes late says where the peer was.
+ *
+ * Context: BH off, rcu_read_lock held.
+ */
+void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb)
+{
+	const struct ovpn_endpoint *old = rcu_dereference(peer->endpoint);
+	struct ovpn_sockaddr remote;
+	struct ovpn_endpoint *ep;
+	struct in6_addr local;
+
+	if (likely(!ovpn_endpoint_follow(old, sock_net(peer->socket->sk), skb,
+					 &remote, &local)))
+		return;
+
+	/* Without memory the next packet will do */
+	ep = ovpn_endpoint_alloc(peer, &remote, &local, GFP_ATOMIC);
+	if (!ep)
+		return;
+	if (memcmp(&remote, &old->remote, sizeof(remote)))
+		ovpn_event_add(peer->ovpn->stats, OVPN_EVENT_RX_FLOAT);
+	ovpn_peer_table_move(peer, ep, old);
+}
+
+/**
+ * ovpn_peer_may_log - may something be logged about a peer's drops?
+ * @peer: the peer
+ *
+ * Context: any.
+ * Return: true once a minute.
+ */
+bool ovpn_peer_may_log(struct ovpn_peer *peer)
+{
+	unsigned long then = READ_ONCE(peer->logged);
+
+	return time_after_eq(jiffies, then + OVPN_PEER_LOG_INTERVAL) &&
+	       cmpxchg(&peer->logged, then, jiffies) == then;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* One peer: the other end of one OpenVPN session. */
+#ifndef _OVPN_PEER_H
+#define _OVPN_PEER_H
+
+#include <linux/in6.h>
+#include <linux/netdevice.h>
+#include <linux/refcount.h>
+#include <linux/rhashtable-types.h>
+#include <linux/workqueue.h>
+
+#include <uapi/linux/ovpn_dco.h>
+
+#include "endpoint.h"
+#include "keys.h"
+#include "stats.h"
+
+struct netlink_ext_ack;
+struct ovpn_dev;
+struct ovpn_peer;
+struct ovpn_socket;
+
+/* Drops of one peer are logged that seldom, in jiffies */
+#define OVPN_PEER_LOG_INTERVAL	(60 * HZ)
+
+/**
+ * struct ovpn_vpn_addr - an address of a peer inside the tunnel
+ * @addr: the address, IPv4 mapped; all zero for none. Fixed at birth.
+ * @node: in ovpn_peer_table.by_vpn_addr
+ * @peer: whose it is
+ */
+struct ovpn_vpn_addr {
+	struct in6_addr addr;
+	struct rhash_head node;
+	struct ovpn_peer *peer;
+};
+
+/**
+ * struct ovpn_peer_params - a peer as userspace adds it
+ * @id: its number on the wire, up to OVPN_PEER_ID_MAX
+ * @fd: the socket to reach it through
+ * @remote: its transport address
+ * @local: our address that it knows; in6addr_any if any will do
+ * @vpn4: its IPv4 address inside the tunnel, mapped; or in6addr_any
+ * @vpn6: its IPv6 address inside the tunnel; or in6addr_any
+ */
+struct ovpn_peer_params {
+	u32 id;
+	int fd;
+	struct ovpn_sockaddr remote;
+	struct in6_addr local;
+	struct in6_addr vpn4;
+	struct in6_addr vpn6;
+};
+
+/**
+ * struct ovpn_peer - the other end of one OpenVPN session
+ * @ovpn: its device; counted by @tracker
+ * @tracker: for @ovpn
+ * @id: its number on the wire. Fixed.
+ * @published: it is in the peer table; guarded by the table's lock
+ * @vpn4: its IPv4 address inside the tunnel. Fixed.
+ * @vpn6: its IPv6 address inside the tunnel. Fixed.
+ * @endpoint: where it is; replaced under the table's lock, read under RCU;
+ *	never NULL
+ * @socket: what we reach it through; given back when the peer is freed. Fixed.
+ * @keys: its key slots, with a lock of their own
+ * @stats: its traffic, per CPU
+ * @keepalive_interval: seconds without sending before we ping; 0 is never
+ * @keepalive_timeout: seconds without receiving before it expires; 0 is never
+ * @last_tx: when a packet was last sent to it, seconds on the boot-time clock
+ * @last_rx: when an authentic packet last came from it, likewise. These four
+ *	are read and written without a lock.
+ * @logged: when something was last logged about its drops, in jiffies
+ * @refs: one for the table, one for each key slot, and one for each netlink
+ *	request that is busy with it. The data path takes none: it is within
+ *	one RCU section.
+ * @release: frees it, after a grace period, in process context
+ *
+ * Life: ovpn_peer_new() makes and publishes it. ovpn_peer_retire(), the only
+ * way out, takes it from all tables at once, tells userspace, and kills its
+ * keys. When the last reference is gone nobody can find it; after one more
+ * grace period (RCU lets all peers retired at a time share it) nobody can still
+ * use it, and it is freed, which gives the socket and the device back.
+ */
+struct ovpn_peer {
+	struct ovpn_dev *ovpn;
+	netdevice_tracker tracker;
+	u32 id;
+	bool published;
+	struct ovpn_vpn_addr vpn4;
+	struct ovpn_vpn_addr vpn6;
+	struct ovpn_endpoint __rcu *endpoint;
+	struct ovpn_socket *socket;
+	struct ovpn_keys keys;
+	struct ovpn_peer_stats __percpu *stats;
+	u32 keepalive_interval;
+	u32 keepalive_timeout;
+	u32 last_tx;
+	u32 last_rx;
+	unsigned long logged;
+	refcount_t refs;
+	struct rcu_work release;
+};
+
+int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
+		  struct netlink_ext_ack *extack);
+void ovpn_peer_retire(struct ovpn_peer *peer, enum ovpn_del_peer_reason reason);
+bool ovpn_peer_delete(struct ovpn_peer *peer, enum ovpn_del_peer_reason reason);
+void ovpn_peers_delete_all(struct ovpn_dev *ovpn);
+
+struct ovpn_peer *ovpn_peer_get(struct ovpn_peer *peer);
+struct ovpn_peer *ovpn_peer_find(struct ovpn_dev *ovpn, u32 id);
+void ovpn_peer_put(struct ovpn_peer *peer);
+
+void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb);
+bool ovpn_peer_may_log(struct ovpn_peer *peer);
+
+#endif /* _OVPN_PEER_H */

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The peers of a device: by id, by VPN address, by endpoint. */
+
+#include <linux/rhashtable.h>
+
+#include "device.h"
+#include "keepalive.h"
+#include "peer.h"
+#include "peer_table.h"
+#include "wire.h"
+
+static const struct rhashtable_params vpn_addr_params = {
+	.key_len = sizeof(struct in6_addr),
+	.key_offset = offsetof(struct ovpn_vpn_addr, addr),
+	.head_offset = offsetof(struct ovpn_vpn_addr, node),
+	.automatic_shrinking = true,
+};
+
+/**
+ * ovpn_peer_table_init - make an empty table
+ * @table: the table
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int ovpn_peer_table_init(struct ovpn_peer_table *table)
+{
+	int err;
+
+	spin_lock_init(&table->lock);
+	xa_init_flags(&table->by_id, XA_FLAGS_LOCK_BH);
+
+	err = rhashtable_init(&table->by_vpn_addr, &vpn_addr_params);
+	if (err)
+		return err;
+	err = rhashtable_init(&table->by_endpoint, &ovpn_endpoint_params);
+	if (err)
+		rhashtable_destroy(&table->by_vpn_addr);
+	return err;
+}
+
+/**
+ * ovpn_peer_table_destroy - free a table that has no peers any more
+ * @table: the table
+ *
+ * Context: process, may sleep; nobody may look anything up any more.
+ */
+void ovpn_peer_table_destroy(struct ovpn_peer_table *table)
+{
+	WARN_ON(table->count);
+	rhashtable_destroy(&table->by_endpoint);
+	rhashtable_destroy(&table->by_vpn_addr);
+	xa_destroy(&table->by_id);
+}
+
+/**
+ * ovpn_peer_table_close - let nobody in any more
+ * @table: the table of a device that is going away
+ *
+ * Context: any but hard interrupts.
+ */
+void ovpn_peer_table_close(struct ovpn_peer_table *table)
+{
+	spin_lock_bh(&table->lock);
+	table->closed = true;
+	spin_unlock_bh(&table->lock);
+}
+
+/**
+ * ovpn_peer_by_id - find a peer by its id
+ * @table: where
+ * @id: the id
+ *
+ * Context: rcu_read_lock held.
+ * Return: the peer, good for this RCU section; or NULL.
+ */
+struct ovpn_peer *ovpn_peer_by_id(struct ovpn_peer_table *table, u32 id)
+{
+	void *entry = xa_load(&table->by_id, id);
+
+	return unlikely(xa_is_value(entry)) ? NULL : entry;
+}
+
+/**
+ * ovpn_peer_by_vpn_addr - find a peer by its address inside the tunnel
+ * @table: where
+ * @addr: the address, IPv4 mapped
+ *
+ * Context: rcu_read_lock held.
+ * Return: the peer, good for this RCU section; or NULL.
+ */
+struct ovpn_peer *ovpn_peer_by_vpn_addr(struct ovpn_peer_table *table,
+					const struct in6_addr *addr)
+{
+	struct ovpn_vpn_addr *found;
+
+	found = rhashtable_lookup(&table->by_vpn_addr, addr, vpn_addr_params);
+	return found ? found->peer : NULL;
+}
+
+/**
+ * ovpn_peer_by_endpoint - find a peer by its transport address
+ * @table: where
+ * @remote: the address
+ *
+ * Context: rcu_read_lock held.
+ * Return: the peer, good for this RCU section; or NULL.
+ */
+struct ovpn_peer *ovpn_peer_by_endpoint(struct ovpn_peer_table *table,
+					const struct ovpn_sockaddr *remote)
+{
+	struct ovpn_endpoint *found;
+
+	found = rhashtable_lookup(&table->by_endpoint, remote,
+				  ovpn_endpoint_params);
+	return found ? found->peer : NULL;
+}
+
+/**
+ * ovpn_peer_next - walk the peers in the order of their ids
+ * @table: where
+ * @id: where to start; set to the id of the peer found
+ *
+ * The walk stays right while peers come and go, and RCU sections may end
+ * between its steps: whoever is there throughout is seen exactly once.
+ *
+ * Context: rcu_read_lock held.
+ * Return: the peer, good for this RCU section; or NULL at the end.
+ */
+struct ovpn_peer *ovpn_peer_next(struct ovpn_peer_table *table,
+				 unsigned long *id)
+{
+	void *entry;
+
+	entry = xa_find(&table->by_id, id, OVPN_PEER_ID_MAX, XA_PRESENT);
+	while (xa_is_value(entry))
+		entry = xa_find_after(&table->by_id, id, OVPN_PEER_ID_MAX,
+				      XA_PRESENT);
+	return entry;
+}
+
+static void vpn_addr_remove(struct ovpn_peer_table *table,
+			    struct ovpn_vpn_addr *addr)
+{
+	if (!ipv6_addr_any(&addr->addr))
+		rhashtable_remove_fast(&table->by_vpn_addr, &addr->node,
+				       vpn_addr_params);
+}
+
+static int vpn_addr_insert(struct ovpn_peer_table *table,
+			   struct ovpn_vpn_addr *addr)
+{
+	if (ipv6_addr_any(&addr->addr))
+		return 0;
+	return rhashtable_insert_fast(&table->by_vpn_addr, &addr->node,
+				      vpn_addr_params);
+}
+
+static struct ovpn_peer *p2p_locked(const struct ovpn_peer_table *table)
+{
+	return rcu_dereference_protected(table->p2p,
+					 lockdep_is_held(&table->lock));
+}
+
+static struct ovpn_endpoint *endpoint_locked(const struct ovpn_peer *peer)
+{
+	const struct ovpn_peer_table *table = &peer->ovpn->peers;
+
+	return rcu_dereference_protected(peer->endpoint,
+					 lockdep_is_held(&table->lock));
+}
+
+static int hashes_insert(struct ovpn_peer_table *table, struct ovpn_peer *peer)
+{
+	int err;
+
+	err = vpn_addr_insert(table, &peer->vpn4);
+	if (err)
+		return err;
+	err = vpn_addr_insert(table, &peer->vpn6);
+	if (err)
+		goto err_vpn4;
+	err = rhashtable_insert_fast(&table->by_endpoint,
+				     &endpoint_locked(peer)->node,
+				     ovpn_endpoint_params);
+	if (err)
+		goto err_vpn6;
+	return 0;
+
+err_vpn6:
+	vpn_addr_remove(table, &peer->vpn6);
+err_vpn4:
+	vpn_addr_remove(table, &peer->vpn4);
+	return err;
+}
+
+static void hashes_remove(struct ovpn_peer_table *table, struct ovpn_peer *peer)
+{
+	rhashtable_remove_fast(&table->by_endpoint,
+			       &endpoint_locked(peer)->node,
+			       ovpn_endpoint_params);
+	vpn_addr_remove(table, &peer->vpn6);
+	vpn_addr_remove(table, &peer->vpn4);
+}
+
+/* Expired by the kernel, and userspace may not know yet */
+static bool leaves_tombstone(enum ovpn_del_peer_reason reason)
+{
+	return reason == OVPN_DEL_PEER_REASON_EXPIRED;
+}
+
+static int add_locked(struct ovpn_peer_table *table, struct ovpn_peer *peer)
+{
+	struct ovpn_peer *displaced = NULL;
+	void *old;
+	int err;
+
+	lockdep_assert_held(&table->lock);
+
+	if (table->closed)
+		return -ENODEV;
+	if (peer->ovpn->mode == OVPN_MODE_P2P)
+		displaced = p2p_locked(table);
+	else if (ovpn_peer_by_id(table, peer->id))
+		return -EEXIST;
+
+	err = hashes_insert(table, peer);
+	if (err)
+		return err;
+
+	/* The entry is reserved or taken: no allocation, so no error */
+	old = xa_store_bh(&table->by_id, peer->id, peer, GFP_ATOMIC);
+	if (WARN_ON(xa_is_err(old))) {
+		hashes_remove(table, peer);
+		return xa_err(old);
+	}
+	if (xa_is_value(old))
+		table->tombstones--;
+
+	peer->published = true;
+	table->count++;
+	if (peer->ovpn->mode == OVPN_MODE_P2P)
+		rcu_assign_pointer(table->p2p, peer);
+	if (displaced)
+		ovpn_peer_retire(displaced, OVPN_DEL_PEER_REASON_TEARDOWN);
+	return 0;
+}
+
+/**
+ * ovpn_peer_table_add - publish a peer
+ * @peer: the peer, complete; the table takes over the caller's reference
+ *
+ * A point-to-point device drops the peer that it had. Nothing changes on
+ * failure.
+ *
+ * Context: process, may sleep.
+ * Return: 0, -EEXIST if the id is taken, -ENODEV if the device is going away,
+ * -ENOMEM or another error of the hash tables.
+ */
+int ovpn_peer_table_add(struct ovpn_peer *peer)
+{
+	struct ovpn_peer_table *table = &peer->ovpn->peers;
+	int err;
+
+	err = xa_reserve_bh(&table->by_id, peer->id, GFP_KERNEL);
+	if (err)
+		return err;
+
+	spin_lock_bh(&table->lock);
+	err = add_locked(table, peer);
+	spin_unlock_bh(&table->lock);
+
+	if (err)
+		xa_release(&table->by_id, peer->id);
+	return err;
+}
+
+/**
+ * ovpn_peer_table_remove - take a peer out of every table at once
+ * @peer: the peer
+ * @reason: why; some reasons leave a tombstone
+ *
+ * Context: BH off, table's lock held.
+ * Return: true if the peer was there; its reference is the caller's now. False
+ * if somebody else was faster.
+ */
+bool ovpn_peer_table_remove(struct ovpn_peer *peer,
+			    enum ovpn_del_peer_reason reason)
+{
+	struct ovpn_peer_table *table = &peer->ovpn->peers;
+	void *tombstone = NULL;
+
+	lockdep_assert_held(&table->lock);
+
+	if (!peer->published)
+		return false;
+	peer->published = false;
+	table->count--;
+
+	/* Replacing an entry allocates nothing and cannot fail */
+	if (leaves_tombstone(reason))
+		tombstone = xa_mk_value(ovpn_now() & INT_MAX);
+	if (xa_cmpxchg_bh(&table->by_id, peer->id, peer, tombstone,
+			  GFP_ATOMIC) == peer && tombstone)
+		table->tombstones++;
+	hashes_remove(table, peer);
+	if (rcu_access_pointer(table->p2p) == peer)
+		RCU_INIT_POINTER(table->p2p, NULL);
+	return true;
+}
+
+/**
+ * ovpn_peer_table_move - give a peer its new endpoint
+ * @peer: the peer
+ * @ep: the new endpoint, consumed
+ * @old: the endpoint that the caller saw; another one by now means that
+ *	somebody else was faster, and nothing changes
+ *
+ * Context: BH off, rcu_read_lock held.
+ */
+void ovpn_peer_table_move(struct ovpn_peer *peer, struct ovpn_endpoint *ep,
+			  const struct ovpn_endpoint *old)
+{
+	struct ovpn_peer_table *table = &peer->ovpn->peers;
+	struct ovpn_endpoint *victim = ep;
+
+	spin_lock_bh(&table->lock);
+	if (peer->published && endpoint_locked(peer) == old &&
+	    !rhashtable_insert_fast(&table->by_endpoint, &ep->node,
+				    ovpn_endpoint_params)) {
+		victim = endpoint_locked(peer);
+		rcu_assign_pointer(peer->endpoint, ep);
+		rhashtable_remove_fast(&table->by_endpoint, &victim->node,
+				       ovpn_endpoint_params);
+	}
+	spin_unlock_bh(&table->lock);
+
+	ovpn_endpoint_free_rcu(victim);
+}
+
+static bool tombstone_stands(const void *entry, u32 now)
+{
+	u32 since = xa_to_value(entry);
+
+	return ((now - since) & INT_MAX) < OVPN_TOMBSTONE_SECS;
+}
+
+/**
+ * ovpn_peer_table_expired_lately - did a peer of that id expire a moment ago?
+ * @table: where
+ * @id: the id
+ *
+ * Context: any.
+ * Return: true if it did, and no new peer has the id.
+ */
+bool ovpn_peer_table_expired_lately(struct ovpn_peer_table *table, u32 id)
+{
+	void *entry = xa_load(&table->by_id, id);
+
+	return xa_is_value(entry) && tombstone_stands(entry, ovpn_now());
+}
+
+/**
+ * ovpn_peer_table_forget_expired - remove the tombstones that are old enough
+ * @table: where
+ * @now: seconds on the boot-time clock
+ *
+ * Context: process.
+ * Return: true if some are left.
+ */
+bool ovpn_peer_table_forget_expired(struct ovpn_peer_table *table, u32 now)
+{
+	unsigned long id;
+	void *entry;
+	bool left;
+
+	if (!READ_ONCE(table->tombstones))
+		return false;
+
+	xa_for_each(&table->by_id, id, entry) {
+		if (!xa_is_value(entry) || tombstone_stands(entry, now))
+			continue;
+		spin_lock_bh(&table->lock);
+		/* A new peer may have the id by now */
+		if (xa_load(&table->by_id, id) == entry) {
+			xa_erase_bh(&table->by_id, id);
+			table->tombstones--;
+		}
+		spin_unlock_bh(&table->lock);
+	}
+
+	spin_lock_bh(&table->lock);
+	left = table->tombstones;
+	spin_unlock_bh(&table->lock);
+	return left;
+}

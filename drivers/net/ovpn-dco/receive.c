@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* From the transport to the device: find the key, open, refuse what was seen
+ * before or has no business here, deliver.
+ *
+ * The unit is a batch: packets of one peer. All of this runs where the packets
+ * came in, with BH off and within rcu_read_lock.
+ */
+
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <net/gro_cells.h>
+
+#include "aead.h"
+#include "compat/compat.h"
+#include "device.h"
+#include "keys.h"
+#include "nexthop.h"
+#include "peer.h"
+#include "receive.h"
+#include "replay.h"
+#include "stats.h"
+
+/* Hand a packet from inside the tunnel to the stack */
+static void deliver(struct ovpn_peer *peer, struct sk_buff *skb)
+{
+	struct ovpn_dev *ovpn = peer->ovpn;
+	unsigned int len = skb->len;
+
+	/* The peer's stack made it, and it has not changed since */
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	skb->csum_level = ~0;
+	skb_reset_mac_header(skb);
+	skb_reset_transport_header(skb);
+	skb_reset_inner_headers(skb);
+	skb->encapsulation = 0;
+	skb_clear_hash(skb);
+	skb_set_queue_mapping(skb, 0);
+	memset(skb->cb, 0, sizeof(skb->cb));
+
+	if (unlikely(!(ovpn->dev->flags & IFF_UP))) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_DOWN);
+		return;
+	}
+	if (likely(gro_cells_receive(&ovpn->gro_cells, skb) == NET_RX_SUCCESS))
+		dev_sw_netstats_rx_add(ovpn->dev, len);
+	else
+		ovpn_drop_count(ovpn, OVPN_DROP_RX_BACKLOG);
+}
+
+static bool is_keepalive(const struct sk_buff *skb)
+{
+	return skb->len >= OVPN_KEEPALIVE_LEN &&
+	       !memcmp(skb->data, ovpn_keepalive_payload, OVPN_KEEPALIVE_LEN);
+}
+
+/* A packet that is authentic and new, from its first inner byte on */
+static void receive_inner(struct ovpn_peer *peer, struct sk_buff *skb)
+{
+	struct ovpn_dev *ovpn = peer->ovpn;
+	__be16 protocol;
+
+	protocol = ovpn_inner_protocol(skb);
+	if (unlikely(!protocol)) {
+		if (is_keepalive(skb)) {
+			ovpn_event_add(ovpn->stats, OVPN_EVENT_RX_KEEPALIVE);
+			consume_skb(skb);
+		} else {
+			ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_NOT_IP);
+		}
+		return;
+	}
+
+	skb->protocol = protocol;
+	skb_reset_network_header(skb);
+	if (unlikely(!ovpn_nexthop_accepts(peer, skb))) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_RPF);
+		return;
+	}
+	deliver(peer, skb);
+}
+
+static enum ovpn_drop open_error(int err)
+{
+	switch (err) {
+	case -EBADMSG:
+		return OVPN_DROP_RX_AUTH;
+	case -ENOMEM:
+		return OVPN_DROP_RX_NOMEM;
+	case -ENOKEY:
+		return OVPN_DROP_RX_UNKNOWN_KEY;
+	default:
+		return OVPN_DROP_RX_CRYPTO;
+	}
+}
+
+static enum ovpn_drop replay_error(enum ovpn_replay_verdict verdict)
+{
+	switch (verdict) {
+	case OVPN_REPLAY_ZERO:
+		return OVPN_DROP_RX_ID_ZERO;
+	case OVPN_REPLAY_OLD:
+		return OVPN_DROP_RX_OLD;
+	default:
+		return OVPN_DROP_RX_REPLAY;
+	}
+}
+
+/* A packet that has been through the cipher, from its OpenVPN header on */
+static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb, int err)
+{
+	struct ovpn_header *hdr = (struct ovpn_header *)skb->data;
+	struct ovpn_peer *peer = slot->peer;
+	enum ovpn_replay_verdict verdict;
+	u32 now = ovpn_now();
+
+	if (unlikely(err)) {
+		ovpn_drop(peer->ovpn, peer, skb, open_error(err));
+		return;
+	}
+	verdict = ovpn_replay_check(&slot->replay,
+				    be32_to_cpu(hdr->packet_id), now);
+	if (unlikely(verdict > OVPN_REPLAY_LATE)) {
+		ovpn_drop(peer->ovpn, peer, skb, replay_error(verdict));
+		return;
+	}
+
+	ovpn_stamp(&peer->last_rx, now);
+	if (likely(verdict == OVPN_REPLAY_NEWEST))
+		ovpn_peer_follow(peer, skb);
+
+	__skb_pull(skb, OVPN_HEADER_LEN);
+	ovpn_traffic_add(peer->stats, OVPN_VPN_RX, 1, skb->len);
+	receive_inner(peer, skb);
+}
+
+/* Make a packet ready for opening in place, and ours: the device that it came
+ * in on may go away while a cipher takes its time. The outer headers stay where
+ * they are, in front of skb->data.
+ */
+static bool prepare(struct ovpn_dev *ovpn, struct sk_buff *skb)
+{
+	if (unlikely(skb_linearize_cow(skb)))
+		return false;
+	skb_scrub_packet(skb, true);
+	skb_orphan(skb);
+	skb->dev = ovpn->dev;
+	return true;
+}
+
+static void receive_one(struct ovpn_peer *peer, struct sk_buff *skb)
+{
+	struct ovpn_dev *ovpn = peer->ovpn;
+	struct ovpn_key_slot *slot;
+	struct ovpn_header *hdr;
+	u8 key_id;
+	int err;
+
+	ovpn_traffic_add(peer->stats, OVPN_LINK_RX, 1, skb->len);
+	if (unlikely(skb->len < OVPN_HEADER_LEN)) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_SHORT);
+		return;
+	}
+	if (unlikely(!prepare(ovpn, skb))) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_NOMEM);
+		return;
+	}
+
+	hdr = (struct ovpn_header *)skb->data;
+	key_id = FIELD_GET(OVPN_OP_KEY_ID, be32_to_cpu(hdr->op));
+	slot = ovpn_keys_by_id(&peer->keys, key_id);
+	if (unlikely(!slot)) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_UNKNOWN_KEY);
+		return;
+	}
+
+	err = ovpn_aead_open(slot, skb, open_done);
+	if (unlikely(err == -EINPROGRESS))
+		return;
+	open_done(slot, skb, err);
+}
+
+/**
+ * ovpn_receive - take in data packets of a peer
+ * @peer: the peer that they claim to come from
+ * @pkts: the packets, each from its OpenVPN header on, with the outer IP and
+ *	UDP headers still in front; at least OVPN_OP_LEN bytes. Consumed.
+ *
+ * Context: BH off, rcu_read_lock held.
+ */
+void ovpn_receive(struct ovpn_peer *peer, struct sk_buff_head *pkts)
+{
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(pkts)))
+		receive_one(peer, skb);
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Statistics: names and sums. Counting itself is inline, in stats.h. */
+
+#include <linux/net.h>
+#include <linux/netdevice.h>
+
+#include "device.h"
+#include "peer.h"
+#include "stats.h"
+
+/**
+ * struct drop_info - what is known of a drop reason
+ * @name: in ethtool -S
+ * @text: for the log, where the admin of a peer can do something about it.
+ *	NULL is never logged: whoever can reach the port could fill the log.
+ * @core: the kernel's own reason
+ */
+struct drop_info {
+	const char *name;
+	const char *text;
+	enum skb_drop_reason core;
+};
+
+static const struct drop_info drop_infos[OVPN_DROP_COUNT] = {
+	[OVPN_DROP_RX_SHORT] = {
+		.name = "rx_drop_short",
+		.core = SKB_DROP_REASON_PKT_TOO_SMALL,
+	},
+	[OVPN_DROP_RX_UNKNOWN_PEER] = {
+		.name = "rx_drop_unknown_peer",
+		.core = SKB_DROP_REASON_NO_SOCKET,
+	},
+	[OVPN_DROP_RX_UNKNOWN_KEY] = {
+		.name = "rx_drop_unknown_key",
+		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+	},
+	[OVPN_DROP_RX_AUTH] = {
+		.name = "rx_drop_auth",
+		.text = "received packets that fail authentication",
+		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+	},
+	[OVPN_DROP_RX_REPLAY] = {
+		.name = "rx_drop_replay",
+		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+	},
+	[OVPN_DROP_RX_OLD] = {
+		.name = "rx_drop_old",
+		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+	},
+	[OVPN_DROP_RX_ID_ZERO] = {
+		.name = "rx_drop_id_zero",
+		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+	},
+	[OVPN_DROP_RX_NOT_IP] = {
+		.name = "rx_drop_not_ip",
+		.core = SKB_DROP_REASON_UNHANDLED_PROTO,
+	},
+	[OVPN_DROP_RX_RPF] = {
+		.name = "rx_drop_rpf",
+		.text = "received packets with a source address not routed to this peer",
+		.core = SKB_DROP_REASON_IP_RPFILTER,
+	},
+	[OVPN_DROP_RX_NOMEM] = {
+		.name = "rx_drop_nomem",
+		.core = SKB_DROP_REASON_NOMEM,
+	},
+	[OVPN_DROP_RX_CRYPTO] = {
+		.name = "rx_drop_crypto",
+		.text = "cannot decrypt: the cipher failed",
+		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+	},
+	[OVPN_DROP_RX_DOWN] = {
+		.name = "rx_drop_down",
+		.core = SKB_DROP_REASON_DEV_READY,
+	},
+	[OVPN_DROP_RX_BACKLOG] = {
+		.name = "rx_drop_backlog",
+		.core = SKB_DROP_REASON_CPU_BACKLOG,
+	},
+	[OVPN_DROP_TX_NOT_IP] = {
+		.name = "tx_drop_not_ip",
+		.core = SKB_DROP_REASON_UNHANDLED_PROTO,
+	},
+	[OVPN_DROP_TX_NO_PEER] = {
+		.name = "tx_drop_no_peer",
+		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+	},
+	[OVPN_DROP_TX_NO_KEY] = {
+		.name = "tx_drop_no_key",
+		.text = "cannot send: no key installed",
+		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+	},
+	[OVPN_DROP_TX_KEY_USED_UP] = {
+		.name = "tx_drop_key_used_up",
+		.text = "cannot send: the key has used all its packet ids",
+		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+	},
+	[OVPN_DROP_TX_NOMEM] = {
+		.name = "tx_drop_nomem",
+		.core = SKB_DROP_REASON_NOMEM,
+	},
+	[OVPN_DROP_TX_GSO] = {
+		.name = "tx_drop_gso",
+		.core = SKB_DROP_REASON_SKB_GSO_SEG,
+	},
+	[OVPN_DROP_TX_CHECKSUM] = {
+		.name = "tx_drop_checksum",
+		.core = SKB_DROP_REASON_SKB_CSUM,
+	},
+	[OVPN_DROP_TX_CRYPTO] = {
+		.name = "tx_drop_crypto",
+		.text = "cannot encrypt: the cipher failed",
+		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+	},
+	[OVPN_DROP_TX_NO_ROUTE] = {
+		.name = "tx_drop_no_route",
+		.text = "cannot send: no route to the peer's transport address",
+		.core = SKB_DROP_REASON_IP_OUTNOROUTES,
+	},
+	[OVPN_DROP_TX_LOOP] = {
+		.name = "tx_drop_loop",
+		.text = "cannot send: the route to the peer leads into the tunnel itself",
+		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+	},
+};
+
+static const char *const event_names[OVPN_EVENT_COUNT] = {
+	[OVPN_EVENT_RX_CONTROL] = "rx_control",
+	[OVPN_EVENT_RX_KEEPALIVE] = "rx_keepalive",
+	[OVPN_EVENT_TX_KEEPALIVE] = "tx_keepalive",
+	[OVPN_EVENT_RX_FLOAT] = "rx_float",
+	[OVPN_EVENT_PEERS_EXPIRED] = "peers_expired",
+	[OVPN_EVENT_REQUESTS_FOR_EXPIRED] = "requests_for_expired",
+};
+
+/**
+ * ovpn_drop_name - a drop reason's name in ethtool -S
+ * @reason: the reason
+ *
+ * Return: the name.
+ */
+const char *ovpn_drop_name(enum ovpn_drop reason)
+{
+	return drop_infos[reason].name;
+}
+
+/**
+ * ovpn_event_name - an event's name in ethtool -S
+ * @event: the event
+ *
+ * Return: the name.
+ */
+const char *ovpn_event_name(enum ovpn_event event)
+{
+	return event_names[event];
+}
+
+/* Once a minute and peer at most, whatever arrives */
+static void log_drop(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
+		     enum ovpn_drop reason)
+{
+	if (!drop_infos[reason].text || !peer || !ovpn_peer_may_log(peer) ||
+	    !net_ratelimit())
+		return;
+	netdev_info(ovpn->dev, "peer %u: %s (%s in ethtool -S)\n", peer->id,
+		    drop_infos[reason].text, drop_infos[reason].name);
+}
+
+/**
+ * ovpn_drop_count - count a packet that somebody else has freed
+ * @ovpn: the device that counts it
+ * @reason: why it was dropped
+ *
+ * Context: BH off.
+ */
+void ovpn_drop_count(struct ovpn_dev *ovpn, enum ovpn_drop reason)
+{
+	struct ovpn_dev_stats *cpu = this_cpu_ptr(ovpn->stats);
+
+	u64_stats_update_begin(&cpu->syncp);
+	u64_stats_inc(&cpu->drops[reason]);
+	u64_stats_update_end(&cpu->syncp);
+}
+
+/**
+ * ovpn_drop - count and free a packet that goes no further
+ * @ovpn: the device that counts it
+ * @peer: the peer that it came from or was for, NULL if unknown
+ * @skb: the packet, consumed
+ * @reason: why
+ *
+ * Context: BH off, rcu_read_lock held if @peer is given.
+ */
+void ovpn_drop(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
+	       struct sk_buff *skb, enum ovpn_drop reason)
+{
+	ovpn_drop_count(ovpn, reason);
+	log_drop(ovpn, peer, reason);
+	kfree_skb_reason(skb, drop_infos[reason].core);
+}
+
+/**
+ * ovpn_drop_queue - ovpn_drop() for each packet of a queue
+ * @ovpn: the device that counts them
+ * @peer: the peer that they came from or were for, NULL if unknown
+ * @pkts: the packets, consumed; empty afterwards
+ * @reason: why
+ *
+ * Context: BH off, rcu_read_lock held if @peer is given.
+ */
+void ovpn_drop_queue(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
+		     struct sk_buff_head *pkts, enum ovpn_drop reason)
+{
+	struct sk_buff *skb;
+
+	while ((skb = __skb_dequeue(pkts)))
+		ovpn_drop(ovpn, peer, skb, reason);
+}
+
+/**
+ * ovpn_peer_stats_sum - add up a peer's traffic over all CPUs
+ * @stats: the peer's
+ * @totals: where the sums go
+ *
+ * Context: any.
+ */
+void ovpn_peer_stats_sum(const struct ovpn_peer_stats __percpu *stats,
+			 struct ovpn_peer_totals *totals)
+{
+	struct ovpn_traffic now[OVPN_TRAFFIC_KINDS];
+	unsigned int start;
+	int cpu, i;
+
+	memset(totals, 0, sizeof(*totals));
+	for_each_possible_cpu(cpu) {
+		const struct ovpn_peer_stats *s = per_cpu_ptr(stats, cpu);
+
+		do {
+			start = u64_stats_fetch_begin(&s->syncp);
+			memcpy(now, s->traffic, sizeof(now));
+		} while (u64_stats_fetch_retry(&s->syncp, start));
+
+		for (i = 0; i < OVPN_TRAFFIC_KINDS; i++) {
+			totals->traffic[i].packets +=
+				u64_stats_read(&now[i].packets);
+			totals->traffic[i].bytes +=
+				u64_stats_read(&now[i].bytes);
+		}
+	}
+}
+
+/**
+ * ovpn_dev_stats_sum - add up a device's counters over all CPUs
+ * @stats: the device's
+ * @drops: where the sums of the drops go
+ * @events: where the sums of the events go
+ *
+ * Context: any.
+ */
+void ovpn_dev_stats_sum(const struct ovpn_dev_stats __percpu *stats,
+			u64 drops[OVPN_DROP_COUNT],
+			u64 events[OVPN_EVENT_COUNT])
+{
+	struct ovpn_dev_stats now;
+	unsigned int start;
+	int cpu, i;
+
+	memset(drops, 0, OVPN_DROP_COUNT * sizeof(*drops));
+	memset(events, 0, OVPN_EVENT_COUNT * sizeof(*events));
+	for_each_possible_cpu(cpu) {
+		const struct ovpn_dev_stats *s = per_cpu_ptr(stats, cpu);
+
+		do {
+			start = u64_stats_fetch_begin(&s->syncp);
+			memcpy(now.drops, s->drops, sizeof(now.drops));
+			memcpy(now.events, s->events, sizeof(now.events));
+		} while (u64_stats_fetch_retry(&s->syncp, start));
+
+		for (i = 0; i < OVPN_DROP_COUNT; i++)
+			drops[i] += u64_stats_read(&now.drops[i]);
+		for (i = 0; i < OVPN_EVENT_COUNT; i++)
+			events[i] += u64_stats_read(&now.events[i]);
+	}
+}

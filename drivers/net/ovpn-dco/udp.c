@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The UDP transport: datagrams in, datagrams out. */
+
+#include <linux/udp.h>
+#include <net/inet_common.h>
+#include <net/sock.h>
+#include <net/udp.h>
+#include <net/udp_tunnel.h>
+
+#include "compat/compat.h"
+#include "device.h"
+#include "endpoint.h"
+#include "peer.h"
+#include "peer_table.h"
+#include "receive.h"
+#include "transport.h"
+#include "wire.h"
+
+static struct ovpn_peer *sender(struct ovpn_dev *ovpn,
+				const struct sk_buff *skb, u32 op)
+{
+	struct ovpn_sockaddr source;
+	u32 id = FIELD_GET(OVPN_OP_PEER_ID, op);
+
+	if (likely(id != OVPN_PEER_ID_UNDEF))
+		return ovpn_peer_by_id(&ovpn->peers, id);
+
+	ovpn_endpoint_source(&source, skb);
+	return ovpn_peer_by_endpoint(&ovpn->peers, &source);
+}
+
+/* Called by UDP for each datagram, with its header still in front.
+ *
+ * Return: 0 if the packet was consumed, 1 to queue it for userspace, in which
+ * case it must be untouched.
+ */
+static int udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
+{
+	struct sk_buff_head pkts;
+	struct ovpn_socket *os;
+	struct ovpn_peer *peer;
+	struct ovpn_dev *ovpn;
+	__be32 *op, buf;
+
+	/* The caller is within rcu_read_lock */
+	os = rcu_dereference_sk_user_data(sk);
+	if (unlikely(!os))
+		return 1;
+	ovpn = os->ovpn;
+
+	op = skb_header_pointer(skb, sizeof(struct udphdr), sizeof(buf), &buf);
+	if (unlikely(!op)) {
+		ovpn_drop(ovpn, NULL, skb, OVPN_DROP_RX_SHORT);
+		return 0;
+	}
+	if (unlikely(FIELD_GET(OVPN_OP_OPCODE, be32_to_cpu(*op)) !=
+		     OVPN_OP_DATA_V2)) {
+		ovpn_event_add(ovpn->stats, OVPN_EVENT_RX_CONTROL);
+		return 1;
+	}
+
+	peer = sender(ovpn, skb, be32_to_cpu(*op));
+	if (unlikely(!peer)) {
+		ovpn_drop(ovpn, NULL, skb, OVPN_DROP_RX_UNKNOWN_PEER);
+		return 0;
+	}
+
+	__skb_pull(skb, sizeof(struct udphdr));
+	__skb_queue_head_init(&pkts);
+	__skb_queue_tail(&pkts, skb);
+	ovpn_receive(peer, &pkts);
+	return 0;
+}
+
+/**
+ * ovpn_udp_socket_is_ours - does this socket carry peers?
+ * @sk: a UDP socket, locked
+ *
+ * Context: process, socket lock held.
+ * Return: true if its sk_user_data is a struct ovpn_socket.
+ */
+bool ovpn_udp_socket_is_ours(const struct sock *sk)
+{
+	return udp_sk(sk)->encap_rcv == udp_encap_rcv;
+}
+
+static int udp_attach(struct ovpn_socket *os, struct netlink_ext_ack *extack)
+{
+	struct udp_tunnel_sock_cfg cfg = {
+		.sk_user_data = os,
+		.encap_type = UDP_ENCAP_OVPNINUDP,
+		.encap_rcv = udp_encap_rcv,
+	};
+	struct sock *sk = os->sk;
+
+	if (udp_sk(sk)->encap_type || udp_sk(sk)->encap_rcv ||
+	    sk->sk_user_data) {
+		NL_SET_ERR_MSG(extack, "socket is in use by another tunnel");
+		return -EBUSY;
+	}
+
+	os->mc_loop = compat_get_mc_loop(sk);
+	setup_udp_tunnel_sock(sock_net(sk), compat_tunnel_sock(os), &cfg);
+	return 0;
+}
+
+static void udp_detach(struct ovpn_socket *os)
+{
+	struct sock *sk = os->sk;
+
+	WRITE_ONCE(udp_sk(sk)->encap_type, 0);
+	WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
+	rcu_assign_sk_user_data(sk, NULL);
+	inet_dec_convert_csum(sk);
+	compat_set_mc_loop(sk, os->mc_loop);
+}
+
+static void udp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
+{
+	enum ovpn_endpoint_error err;
+	struct ovpn_endpoint *ep;
+	struct sk_buff *skb;
+
+	ep = rcu_dereference(peer->endpoint);
+	while ((skb = __skb_dequeue(pkts))) {
+		err = ovpn_endpoint_xmit(ep, peer->socket->sk, skb);
+		if (unlikely(err))
+			ovpn_drop(peer->ovpn, peer, skb,
+				  err == OVPN_ENDPOINT_LOOP ?
+				  OVPN_DROP_TX_LOOP : OVPN_DROP_TX_NO_ROUTE);
+	}
+}
+
+const struct ovpn_transport ovpn_udp_transport = {
+	.attach = udp_attach,
+	.detach = udp_detach,
+	.send = udp_send,
+};
