@@ -9,6 +9,7 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <net/gro_cells.h>
+#include <net/ipv6.h>
 
 #include "aead.h"
 #include "compat/compat.h"
@@ -53,6 +54,14 @@ static bool is_keepalive(const struct sk_buff *skb)
 	       !memcmp(skb->data, ovpn_keepalive_payload, OVPN_KEEPALIVE_LEN);
 }
 
+/* Every IPv6 host looks for its router like this: nothing to tell the admin */
+static bool is_link_local(const struct sk_buff *skb)
+{
+	return skb->protocol == htons(ETH_P_IPV6) &&
+	       (ipv6_addr_any(&ipv6_hdr(skb)->saddr) ||
+		ipv6_addr_type(&ipv6_hdr(skb)->saddr) & IPV6_ADDR_LINKLOCAL);
+}
+
 /* A packet that is authentic and new, from its first inner byte on */
 static void receive_inner(struct ovpn_peer *peer, struct sk_buff *skb)
 {
@@ -73,7 +82,8 @@ static void receive_inner(struct ovpn_peer *peer, struct sk_buff *skb)
 	skb->protocol = protocol;
 	skb_reset_network_header(skb);
 	if (unlikely(!ovpn_nexthop_accepts(peer, skb))) {
-		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_RPF);
+		ovpn_drop(ovpn, is_link_local(skb) ? NULL : peer, skb,
+			  OVPN_DROP_RX_RPF);
 		return;
 	}
 	deliver(peer, skb);
