@@ -50,6 +50,8 @@ struct ovpn_abi {
  * @keepalive_armed: whether it does; guarded by peers.lock
  * @unread: the notifications that some listener has not read yet; guarded by
  *	peers.lock
+ * @expired_logged: when a request for an expired peer was last logged, in
+ *	jiffies; 0 for never
  *
  * Life: ndo_init to ndo_uninit, which retires all peers. Each peer and each
  * socket holds the net_device until it is freed.
@@ -66,6 +68,7 @@ struct ovpn_dev {
 	u32 keepalive_due;
 	bool keepalive_armed;
 	struct sk_buff_head unread;
+	unsigned long expired_logged;
 };
 
 /* Frees peers and keys; may sleep, never takes RTNL */

@@ -108,6 +108,19 @@ unsigned int ovpn_netlink_room(struct ovpn_dev *ovpn)
 	return unread < UNREAD_MAX ? UNREAD_MAX - unread : 0;
 }
 
+/* Once a minute: after a mass expiry there is one for every peer */
+static void log_expired(struct ovpn_dev *ovpn, u32 id)
+{
+	unsigned long then = READ_ONCE(ovpn->expired_logged);
+
+	if (then && time_before(jiffies, then + 60 * HZ))
+		return;
+	WRITE_ONCE(ovpn->expired_logged, jiffies);
+	netdev_info(ovpn->dev,
+		    "peer %u: expired a moment ago, request ignored (requests_for_expired in ethtool -S)\n",
+		    id);
+}
+
 /**
  * ovpn_netlink_peer - find the peer that a request is about
  * @ovpn: the device
@@ -135,9 +148,6 @@ int ovpn_netlink_peer(struct ovpn_dev *ovpn, u32 id, struct ovpn_peer **peer,
 	local_bh_disable();
 	ovpn_event_add(ovpn->stats, OVPN_EVENT_REQUESTS_FOR_EXPIRED);
 	local_bh_enable();
-	if (net_ratelimit())
-		netdev_info(ovpn->dev,
-			    "peer %u: expired a moment ago, request ignored\n",
-			    id);
+	log_expired(ovpn, id);
 	return 0;
 }

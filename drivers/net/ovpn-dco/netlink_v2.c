@@ -27,25 +27,19 @@ enum { GROUP_PEERS };
 
 static struct genl_family ovpn_v2_family;
 
-static struct netlink_range_validation peer_id_range = {
-	.max = OVPN_PEER_ID_MAX,
-};
-
-#define PEER_ID_POLICY	NLA_POLICY_FULL_RANGE(NLA_U32, &peer_id_range)
 #define SLOT_POLICY	NLA_POLICY_MAX(NLA_U8, __OVPN_KEY_SLOT_AFTER_LAST - 1)
 
 static const struct nla_policy
 key_dir_policy[OVPN_KEY_DIR_ATTR_MAX + 1] = {
 	[OVPN_KEY_DIR_ATTR_CIPHER_KEY] = NLA_POLICY_MAX(NLA_BINARY, U8_MAX),
-	[OVPN_KEY_DIR_ATTR_NONCE_TAIL] =
-		NLA_POLICY_EXACT_LEN(OVPN_NONCE_TAIL_LEN),
+	[OVPN_KEY_DIR_ATTR_NONCE_TAIL] = { .type = NLA_BINARY },
 };
 
 static const struct nla_policy
 new_key_policy[OVPN_NEW_KEY_ATTR_MAX + 1] = {
-	[OVPN_NEW_KEY_ATTR_PEER_ID] = PEER_ID_POLICY,
+	[OVPN_NEW_KEY_ATTR_PEER_ID] = { .type = NLA_U32 },
 	[OVPN_NEW_KEY_ATTR_KEY_SLOT] = SLOT_POLICY,
-	[OVPN_NEW_KEY_ATTR_KEY_ID] = NLA_POLICY_MAX(NLA_U8, OVPN_KEY_ID_MAX),
+	[OVPN_NEW_KEY_ATTR_KEY_ID] = { .type = NLA_U8 },
 	[OVPN_NEW_KEY_ATTR_CIPHER_ALG] = { .type = NLA_U16 },
 	[OVPN_NEW_KEY_ATTR_ENCRYPT_KEY] = NLA_POLICY_NESTED(key_dir_policy),
 	[OVPN_NEW_KEY_ATTR_DECRYPT_KEY] = NLA_POLICY_NESTED(key_dir_policy),
@@ -53,18 +47,18 @@ new_key_policy[OVPN_NEW_KEY_ATTR_MAX + 1] = {
 
 static const struct nla_policy
 del_key_policy[OVPN_DEL_KEY_ATTR_MAX + 1] = {
-	[OVPN_DEL_KEY_ATTR_PEER_ID] = PEER_ID_POLICY,
+	[OVPN_DEL_KEY_ATTR_PEER_ID] = { .type = NLA_U32 },
 	[OVPN_DEL_KEY_ATTR_KEY_SLOT] = SLOT_POLICY,
 };
 
 static const struct nla_policy
 swap_keys_policy[OVPN_SWAP_KEYS_ATTR_MAX + 1] = {
-	[OVPN_SWAP_KEYS_ATTR_PEER_ID] = PEER_ID_POLICY,
+	[OVPN_SWAP_KEYS_ATTR_PEER_ID] = { .type = NLA_U32 },
 };
 
 static const struct nla_policy
 new_peer_policy[OVPN_NEW_PEER_ATTR_MAX + 1] = {
-	[OVPN_NEW_PEER_ATTR_PEER_ID] = PEER_ID_POLICY,
+	[OVPN_NEW_PEER_ATTR_PEER_ID] = { .type = NLA_U32 },
 	[OVPN_NEW_PEER_ATTR_SOCKADDR_REMOTE] =
 		NLA_POLICY_MIN_LEN(sizeof(struct sockaddr)),
 	[OVPN_NEW_PEER_ATTR_SOCKET] = { .type = NLA_U32 },
@@ -77,7 +71,7 @@ new_peer_policy[OVPN_NEW_PEER_ATTR_MAX + 1] = {
 
 static const struct nla_policy
 set_peer_policy[OVPN_SET_PEER_ATTR_MAX + 1] = {
-	[OVPN_SET_PEER_ATTR_PEER_ID] = PEER_ID_POLICY,
+	[OVPN_SET_PEER_ATTR_PEER_ID] = { .type = NLA_U32 },
 	[OVPN_SET_PEER_ATTR_KEEPALIVE_INTERVAL] = { .type = NLA_U32 },
 	[OVPN_SET_PEER_ATTR_KEEPALIVE_TIMEOUT] = { .type = NLA_U32 },
 };
@@ -86,12 +80,12 @@ static const struct nla_policy
 del_peer_policy[OVPN_DEL_PEER_ATTR_MAX + 1] = {
 	[OVPN_DEL_PEER_ATTR_REASON] =
 		NLA_POLICY_MAX(NLA_U8, __OVPN_DEL_PEER_REASON_AFTER_LAST - 1),
-	[OVPN_DEL_PEER_ATTR_PEER_ID] = PEER_ID_POLICY,
+	[OVPN_DEL_PEER_ATTR_PEER_ID] = { .type = NLA_U32 },
 };
 
 static const struct nla_policy
 get_peer_policy[OVPN_GET_PEER_ATTR_MAX + 1] = {
-	[OVPN_GET_PEER_ATTR_PEER_ID] = PEER_ID_POLICY,
+	[OVPN_GET_PEER_ATTR_PEER_ID] = { .type = NLA_U32 },
 };
 
 static const struct nla_policy ovpn_v2_policy[OVPN_ATTR_MAX + 1] = {
@@ -113,6 +107,22 @@ static const struct nla_policy ovpn_v2_policy[OVPN_ATTR_MAX + 1] = {
 		NL_SET_ERR_MSG(extack, "attribute missing: " name);	\
 	__missing;							\
 })
+
+/* The policies leave this to us: they would answer -ERANGE */
+static int get_peer_id(const struct nlattr *attr, u32 *id,
+		       struct netlink_ext_ack *extack)
+{
+	if (!attr) {
+		NL_SET_ERR_MSG(extack, "attribute missing: PEER_ID");
+		return -EINVAL;
+	}
+	*id = nla_get_u32(attr);
+	if (*id > OVPN_PEER_ID_MAX) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "peer id is above 24 bits");
+		return -EINVAL;
+	}
+	return 0;
+}
 
 /* An errno that OpenVPN 2.6 survives, and knows */
 static int v2_errno(int err)
@@ -254,10 +264,11 @@ static int v2_new_peer(struct sk_buff *skb, struct genl_info *info)
 			 new_peer_policy);
 	if (err)
 		return err;
-	if (MISSING(tb, OVPN_NEW_PEER_ATTR_PEER_ID, "PEER_ID", extack) ||
-	    MISSING(tb, OVPN_NEW_PEER_ATTR_SOCKET, "SOCKET", extack))
+	err = get_peer_id(tb[OVPN_NEW_PEER_ATTR_PEER_ID], &params.id, extack);
+	if (err)
+		return err;
+	if (MISSING(tb, OVPN_NEW_PEER_ATTR_SOCKET, "SOCKET", extack))
 		return -EINVAL;
-	params.id = nla_get_u32(tb[OVPN_NEW_PEER_ATTR_PEER_ID]);
 	params.fd = nla_get_u32(tb[OVPN_NEW_PEER_ATTR_SOCKET]);
 
 	err = parse_vpn_addrs(&params, tb, extack);
@@ -269,7 +280,8 @@ static int v2_new_peer(struct sk_buff *skb, struct genl_info *info)
 			       "a peer of a multi-peer device needs a VPN address");
 		return -EINVAL;
 	}
-	if (MISSING(tb, OVPN_NEW_PEER_ATTR_SOCKADDR_REMOTE, "SOCKADDR_REMOTE", extack))
+	if (MISSING(tb, OVPN_NEW_PEER_ATTR_SOCKADDR_REMOTE, "SOCKADDR_REMOTE",
+		    extack))
 		return -EINVAL;
 	err = parse_endpoint(&params, tb, extack);
 	if (err)
@@ -278,10 +290,22 @@ static int v2_new_peer(struct sk_buff *skb, struct genl_info *info)
 	return v2_errno(ovpn_peer_new(ovpn, &params, extack));
 }
 
+/* *peer is NULL, and the answer 0, if it expired a moment ago */
+static int find_peer(struct genl_info *info, const struct nlattr *attr,
+		     struct ovpn_peer **peer)
+{
+	u32 id;
+	int err;
+
+	err = get_peer_id(attr, &id, info->extack);
+	if (err)
+		return err;
+	return ovpn_netlink_peer(info->user_ptr[0], id, peer, info->extack);
+}
+
 static int v2_set_peer(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[OVPN_SET_PEER_ATTR_MAX + 1], *interval, *timeout;
-	struct ovpn_dev *ovpn = info->user_ptr[0];
 	struct ovpn_peer *peer;
 	int err;
 
@@ -289,11 +313,7 @@ static int v2_set_peer(struct sk_buff *skb, struct genl_info *info)
 			 set_peer_policy);
 	if (err)
 		return err;
-	if (MISSING(tb, OVPN_SET_PEER_ATTR_PEER_ID, "PEER_ID", info->extack))
-		return -EINVAL;
-	err = ovpn_netlink_peer(ovpn,
-				nla_get_u32(tb[OVPN_SET_PEER_ATTR_PEER_ID]),
-				&peer, info->extack);
+	err = find_peer(info, tb[OVPN_SET_PEER_ATTR_PEER_ID], &peer);
 	if (err || !peer)
 		return err;
 
@@ -313,16 +333,17 @@ static int v2_del_peer(struct sk_buff *skb, struct genl_info *info)
 	struct ovpn_peer *peer;
 	bool deleted;
 	int err;
+	u32 id;
 
 	err = parse_nest(info, OVPN_ATTR_DEL_PEER, tb, OVPN_DEL_PEER_ATTR_MAX,
 			 del_peer_policy);
 	if (err)
 		return err;
-	if (MISSING(tb, OVPN_DEL_PEER_ATTR_PEER_ID, "PEER_ID", info->extack))
-		return -EINVAL;
+	err = get_peer_id(tb[OVPN_DEL_PEER_ATTR_PEER_ID], &id, info->extack);
+	if (err)
+		return err;
 
-	peer = ovpn_peer_find(ovpn,
-			      nla_get_u32(tb[OVPN_DEL_PEER_ATTR_PEER_ID]));
+	peer = ovpn_peer_find(ovpn, id);
 	if (!peer) {
 		NL_SET_ERR_MSG(info->extack, "no peer with this id");
 		return -ENOENT;
@@ -350,6 +371,12 @@ static int parse_key_dir(struct ovpn_key_direction *dir, struct nlattr *nest,
 	    MISSING(tb, OVPN_KEY_DIR_ATTR_NONCE_TAIL, "NONCE_TAIL", extack))
 		return -EINVAL;
 
+	if (nla_len(tb[OVPN_KEY_DIR_ATTR_NONCE_TAIL]) != OVPN_NONCE_TAIL_LEN) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[OVPN_KEY_DIR_ATTR_NONCE_TAIL],
+				    "nonce tail is not 8 bytes long");
+		return -EINVAL;
+	}
+
 	dir->key = nla_data(tb[OVPN_KEY_DIR_ATTR_CIPHER_KEY]);
 	dir->key_len = nla_len(tb[OVPN_KEY_DIR_ATTR_CIPHER_KEY]);
 	dir->nonce_tail = nla_data(tb[OVPN_KEY_DIR_ATTR_NONCE_TAIL]);
@@ -373,8 +400,7 @@ static int parse_key(struct ovpn_key_params *params, struct nlattr **tb,
 {
 	int err;
 
-	if (MISSING(tb, OVPN_NEW_KEY_ATTR_PEER_ID, "PEER_ID", extack) ||
-	    MISSING(tb, OVPN_NEW_KEY_ATTR_KEY_SLOT, "KEY_SLOT", extack) ||
+	if (MISSING(tb, OVPN_NEW_KEY_ATTR_KEY_SLOT, "KEY_SLOT", extack) ||
 	    MISSING(tb, OVPN_NEW_KEY_ATTR_KEY_ID, "KEY_ID", extack) ||
 	    MISSING(tb, OVPN_NEW_KEY_ATTR_CIPHER_ALG, "CIPHER_ALG", extack) ||
 	    MISSING(tb, OVPN_NEW_KEY_ATTR_ENCRYPT_KEY, "ENCRYPT_KEY", extack) ||
@@ -383,6 +409,11 @@ static int parse_key(struct ovpn_key_params *params, struct nlattr **tb,
 
 	params->slot = nla_get_u8(tb[OVPN_NEW_KEY_ATTR_KEY_SLOT]);
 	params->key_id = nla_get_u8(tb[OVPN_NEW_KEY_ATTR_KEY_ID]);
+	if (params->key_id > OVPN_KEY_ID_MAX) {
+		NL_SET_ERR_MSG_ATTR(extack, tb[OVPN_NEW_KEY_ATTR_KEY_ID],
+				    "key id is above 3 bits");
+		return -EINVAL;
+	}
 	params->cipher =
 		cipher_name(nla_get_u16(tb[OVPN_NEW_KEY_ATTR_CIPHER_ALG]));
 	if (!params->cipher) {
@@ -402,7 +433,6 @@ static int parse_key(struct ovpn_key_params *params, struct nlattr **tb,
 static int v2_new_key(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[OVPN_NEW_KEY_ATTR_MAX + 1];
-	struct ovpn_dev *ovpn = info->user_ptr[0];
 	struct ovpn_key_params params;
 	struct ovpn_peer *peer;
 	int err;
@@ -414,9 +444,7 @@ static int v2_new_key(struct sk_buff *skb, struct genl_info *info)
 	err = parse_key(&params, tb, info->extack);
 	if (err)
 		return err;
-	err = ovpn_netlink_peer(ovpn,
-				nla_get_u32(tb[OVPN_NEW_KEY_ATTR_PEER_ID]),
-				&peer, info->extack);
+	err = find_peer(info, tb[OVPN_NEW_KEY_ATTR_PEER_ID], &peer);
 	if (err || !peer)
 		return err;
 
@@ -431,7 +459,6 @@ static int v2_new_key(struct sk_buff *skb, struct genl_info *info)
 static int v2_swap_keys(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[OVPN_SWAP_KEYS_ATTR_MAX + 1];
-	struct ovpn_dev *ovpn = info->user_ptr[0];
 	struct ovpn_peer *peer;
 	int err;
 
@@ -439,11 +466,7 @@ static int v2_swap_keys(struct sk_buff *skb, struct genl_info *info)
 			 OVPN_SWAP_KEYS_ATTR_MAX, swap_keys_policy);
 	if (err)
 		return err;
-	if (MISSING(tb, OVPN_SWAP_KEYS_ATTR_PEER_ID, "PEER_ID", info->extack))
-		return -EINVAL;
-	err = ovpn_netlink_peer(ovpn,
-				nla_get_u32(tb[OVPN_SWAP_KEYS_ATTR_PEER_ID]),
-				&peer, info->extack);
+	err = find_peer(info, tb[OVPN_SWAP_KEYS_ATTR_PEER_ID], &peer);
 	if (err || !peer)
 		return err;
 
@@ -455,7 +478,6 @@ static int v2_swap_keys(struct sk_buff *skb, struct genl_info *info)
 static int v2_del_key(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[OVPN_DEL_KEY_ATTR_MAX + 1];
-	struct ovpn_dev *ovpn = info->user_ptr[0];
 	struct ovpn_peer *peer;
 	int err;
 
@@ -463,12 +485,9 @@ static int v2_del_key(struct sk_buff *skb, struct genl_info *info)
 			 del_key_policy);
 	if (err)
 		return err;
-	if (MISSING(tb, OVPN_DEL_KEY_ATTR_PEER_ID, "PEER_ID", info->extack) ||
-	    MISSING(tb, OVPN_DEL_KEY_ATTR_KEY_SLOT, "KEY_SLOT", info->extack))
+	if (MISSING(tb, OVPN_DEL_KEY_ATTR_KEY_SLOT, "KEY_SLOT", info->extack))
 		return -EINVAL;
-	err = ovpn_netlink_peer(ovpn,
-				nla_get_u32(tb[OVPN_DEL_KEY_ATTR_PEER_ID]),
-				&peer, info->extack);
+	err = find_peer(info, tb[OVPN_DEL_KEY_ATTR_PEER_ID], &peer);
 	if (err || !peer)
 		return err;
 
@@ -583,21 +602,22 @@ static int v2_get_peer(struct sk_buff *skb, struct genl_info *info)
 	struct ovpn_peer *peer;
 	struct sk_buff *msg;
 	int err;
+	u32 id;
 
 	err = parse_nest(info, OVPN_ATTR_GET_PEER, tb, OVPN_GET_PEER_ATTR_MAX,
 			 get_peer_policy);
 	if (err)
 		return err;
-	if (MISSING(tb, OVPN_GET_PEER_ATTR_PEER_ID, "PEER_ID", info->extack))
-		return -EINVAL;
+	err = get_peer_id(tb[OVPN_GET_PEER_ATTR_PEER_ID], &id, info->extack);
+	if (err)
+		return err;
 
 	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	if (!msg) {
 		NL_SET_ERR_MSG(info->extack, "out of memory");
 		return v2_errno(-ENOMEM);
 	}
-	peer = ovpn_peer_find(ovpn,
-			      nla_get_u32(tb[OVPN_GET_PEER_ATTR_PEER_ID]));
+	peer = ovpn_peer_find(ovpn, id);
 	if (!peer) {
 		nlmsg_free(msg);
 		NL_SET_ERR_MSG(info->extack, "no peer with this id");
