@@ -30,14 +30,14 @@ const u8 ovpn_keepalive_payload[OVPN_KEEPALIVE_LEN] = {
 };
 
 /* Seconds until @since + @period; 0 if that is now or past */
-static u32 left(u32 now, u32 since, u32 period)
+static u32 left(u32 now, u32 since, u64 period)
 {
 	u32 age = now - since;
 
 	/* A packet may come in just after the caller looked at the clock */
 	if ((s32)age < 0)
 		age = 0;
-	return age >= period ? 0 : period - age;
+	return age >= period ? 0 : min_t(u64, period - age, NEVER);
 }
 
 static bool is_expired(const struct ovpn_peer *peer, u32 now, u32 *next)
@@ -47,7 +47,8 @@ static bool is_expired(const struct ovpn_peer *peer, u32 now, u32 *next)
 
 	if (!timeout)
 		return false;
-	wait = left(now, READ_ONCE(peer->last_rx), timeout);
+	/* The stamp is up to a second older than the packet was: be patient */
+	wait = left(now, READ_ONCE(peer->last_rx), (u64)timeout + 1);
 	*next = min_t(u32, *next, wait);
 	return !wait;
 }
@@ -104,7 +105,8 @@ static void arm(struct ovpn_dev *ovpn, u32 wait)
 	if (ovpn->peers.closed || wait == NEVER)
 		return;
 	wait = min_t(u32, wait, LONGEST_WAIT);
-	if (ovpn->keepalive_armed && (s32)(ovpn->keepalive_due - now) <= wait)
+	if (ovpn->keepalive_armed &&
+	    (s32)(ovpn->keepalive_due - now) <= (s32)wait)
 		return;
 	ovpn->keepalive_armed = true;
 	ovpn->keepalive_due = now + wait;

@@ -10,6 +10,7 @@
 #include <linux/ipv6.h>
 #include <net/ip6_route.h>
 #include <net/ipv6_stubs.h>
+#include <net/l3mdev.h>
 #include <net/route.h>
 
 #include "device.h"
@@ -37,10 +38,15 @@ __be16 ovpn_inner_protocol(struct sk_buff *skb)
 	return 0;
 }
 
-/* The next hop on the way to @addr, if that way leads through the tunnel */
+/* The next hop on the way to @addr, if that way leads through the tunnel. If
+ * the tunnel is in a VRF, so is the way.
+ */
 static bool lookup_v4(struct ovpn_dev *ovpn, __be32 addr, struct in6_addr *hop)
 {
-	struct flowi4 fl = { .daddr = addr };
+	struct flowi4 fl = {
+		.daddr = addr,
+		.flowi4_oif = l3mdev_master_ifindex_rcu(ovpn->dev),
+	};
 	struct rtable *rt;
 	bool ours;
 
@@ -60,7 +66,10 @@ static bool lookup_v4(struct ovpn_dev *ovpn, __be32 addr, struct in6_addr *hop)
 static bool lookup_v6(struct ovpn_dev *ovpn, const struct in6_addr *addr,
 		      struct in6_addr *hop)
 {
-	struct flowi6 fl = { .daddr = *addr };
+	struct flowi6 fl = {
+		.daddr = *addr,
+		.flowi6_oif = l3mdev_master_ifindex_rcu(ovpn->dev),
+	};
 	struct dst_entry *dst;
 	bool ours;
 
