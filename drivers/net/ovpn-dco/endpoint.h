@@ -46,7 +46,7 @@ struct ovpn_sockaddr {
 struct ovpn_endpoint {
 	struct ovpn_sockaddr remote;
 	struct in6_addr local;
-	struct rhash_head node;
+	struct rhlist_head node;
 	struct ovpn_peer *peer;
 	struct dst_cache cache;
 	u32 mark;

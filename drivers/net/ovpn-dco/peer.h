@@ -31,7 +31,7 @@ struct ovpn_socket;
  */
 struct ovpn_vpn_addr {
 	struct in6_addr addr;
-	struct rhash_head node;
+	struct rhlist_head node;
 	struct ovpn_peer *peer;
 };
 

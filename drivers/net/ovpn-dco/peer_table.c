@@ -30,12 +30,12 @@ int ovpn_peer_table_init(struct ovpn_peer_table *table)
 	spin_lock_init(&table->lock);
 	xa_init_flags(&table->by_id, XA_FLAGS_LOCK_BH);
 
-	err = rhashtable_init(&table->by_vpn_addr, &vpn_addr_params);
+	err = rhltable_init(&table->by_vpn_addr, &vpn_addr_params);
 	if (err)
 		return err;
-	err = rhashtable_init(&table->by_endpoint, &ovpn_endpoint_params);
+	err = rhltable_init(&table->by_endpoint, &ovpn_endpoint_params);
 	if (err)
-		rhashtable_destroy(&table->by_vpn_addr);
+		rhltable_destroy(&table->by_vpn_addr);
 	return err;
 }
 
@@ -48,8 +48,8 @@ int ovpn_peer_table_init(struct ovpn_peer_table *table)
 void ovpn_peer_table_destroy(struct ovpn_peer_table *table)
 {
 	WARN_ON(table->count);
-	rhashtable_destroy(&table->by_endpoint);
-	rhashtable_destroy(&table->by_vpn_addr);
+	rhltable_destroy(&table->by_endpoint);
+	rhltable_destroy(&table->by_vpn_addr);
 	xa_destroy(&table->by_id);
 }
 
@@ -92,10 +92,12 @@ struct ovpn_peer *ovpn_peer_by_id(struct ovpn_peer_table *table, u32 id)
 struct ovpn_peer *ovpn_peer_by_vpn_addr(struct ovpn_peer_table *table,
 					const struct in6_addr *addr)
 {
-	struct ovpn_vpn_addr *found;
+	struct rhlist_head *found;
 
-	found = rhashtable_lookup(&table->by_vpn_addr, addr, vpn_addr_params);
-	return found ? found->peer : NULL;
+	found = rhltable_lookup(&table->by_vpn_addr, addr, vpn_addr_params);
+	/* The first of a list is the one inserted last */
+	return found ? container_of(found, struct ovpn_vpn_addr, node)->peer :
+		       NULL;
 }
 
 /**
@@ -109,11 +111,12 @@ struct ovpn_peer *ovpn_peer_by_vpn_addr(struct ovpn_peer_table *table,
 struct ovpn_peer *ovpn_peer_by_endpoint(struct ovpn_peer_table *table,
 					const struct ovpn_sockaddr *remote)
 {
-	struct ovpn_endpoint *found;
+	struct rhlist_head *found;
 
-	found = rhashtable_lookup(&table->by_endpoint, remote,
-				  ovpn_endpoint_params);
-	return found ? found->peer : NULL;
+	found = rhltable_lookup(&table->by_endpoint, remote,
+				ovpn_endpoint_params);
+	return found ? container_of(found, struct ovpn_endpoint, node)->peer :
+		       NULL;
 }
 
 /**
@@ -143,8 +146,8 @@ static void vpn_addr_remove(struct ovpn_peer_table *table,
 			    struct ovpn_vpn_addr *addr)
 {
 	if (!ipv6_addr_any(&addr->addr))
-		rhashtable_remove_fast(&table->by_vpn_addr, &addr->node,
-				       vpn_addr_params);
+		rhltable_remove(&table->by_vpn_addr, &addr->node,
+				vpn_addr_params);
 }
 
 static int vpn_addr_insert(struct ovpn_peer_table *table,
@@ -152,8 +155,8 @@ static int vpn_addr_insert(struct ovpn_peer_table *table,
 {
 	if (ipv6_addr_any(&addr->addr))
 		return 0;
-	return rhashtable_insert_fast(&table->by_vpn_addr, &addr->node,
-				      vpn_addr_params);
+	return rhltable_insert(&table->by_vpn_addr, &addr->node,
+			       vpn_addr_params);
 }
 
 static struct ovpn_peer *p2p_locked(const struct ovpn_peer_table *table)
@@ -180,9 +183,9 @@ static int hashes_insert(struct ovpn_peer_table *table, struct ovpn_peer *peer)
 	err = vpn_addr_insert(table, &peer->vpn6);
 	if (err)
 		goto err_vpn4;
-	err = rhashtable_insert_fast(&table->by_endpoint,
-				     &endpoint_locked(peer)->node,
-				     ovpn_endpoint_params);
+	err = rhltable_insert(&table->by_endpoint,
+			      &endpoint_locked(peer)->node,
+			      ovpn_endpoint_params);
 	if (err)
 		goto err_vpn6;
 	return 0;
@@ -196,9 +199,8 @@ err_vpn4:
 
 static void hashes_remove(struct ovpn_peer_table *table, struct ovpn_peer *peer)
 {
-	rhashtable_remove_fast(&table->by_endpoint,
-			       &endpoint_locked(peer)->node,
-			       ovpn_endpoint_params);
+	rhltable_remove(&table->by_endpoint, &endpoint_locked(peer)->node,
+			ovpn_endpoint_params);
 	vpn_addr_remove(table, &peer->vpn6);
 	vpn_addr_remove(table, &peer->vpn4);
 }
@@ -213,7 +215,6 @@ static int add_locked(struct ovpn_peer_table *table, struct ovpn_peer *peer)
 {
 	struct ovpn_peer *displaced = NULL;
 	void *old;
-	int err;
 
 	lockdep_assert_held(&table->lock);
 
@@ -224,9 +225,8 @@ static int add_locked(struct ovpn_peer_table *table, struct ovpn_peer *peer)
 	else if (ovpn_peer_by_id(table, peer->id))
 		return -EEXIST;
 
-	err = hashes_insert(table, peer);
-	if (err)
-		return err;
+	if (hashes_insert(table, peer))
+		return -ENOMEM;
 
 	/* The entry is reserved or taken: no allocation, so no error */
 	old = xa_store_bh(&table->by_id, peer->id, peer, GFP_ATOMIC);
@@ -326,12 +326,12 @@ void ovpn_peer_table_move(struct ovpn_peer *peer, struct ovpn_endpoint *ep,
 
 	spin_lock_bh(&table->lock);
 	if (peer->published && endpoint_locked(peer) == old &&
-	    !rhashtable_insert_fast(&table->by_endpoint, &ep->node,
-				    ovpn_endpoint_params)) {
+	    !rhltable_insert(&table->by_endpoint, &ep->node,
+			     ovpn_endpoint_params)) {
 		victim = endpoint_locked(peer);
 		rcu_assign_pointer(peer->endpoint, ep);
-		rhashtable_remove_fast(&table->by_endpoint, &victim->node,
-				       ovpn_endpoint_params);
+		rhltable_remove(&table->by_endpoint, &victim->node,
+				ovpn_endpoint_params);
 	}
 	spin_unlock_bh(&table->lock);
 

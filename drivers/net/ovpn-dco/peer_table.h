@@ -29,15 +29,15 @@ struct ovpn_peer;
  * @count: number of peers; guarded by @lock
  * @tombstones: number of tombstones; guarded by @lock
  *
- * Lookups need nothing but rcu_read_lock. Where two peers claim the same VPN
- * or transport address, the one that came last is found.
+ * Lookups need nothing but rcu_read_lock. Where peers claim the same VPN or
+ * transport address, the one that came last is found.
  */
 struct ovpn_peer_table {
 	spinlock_t lock; /* see above */
 	bool closed;
 	struct xarray by_id;
-	struct rhashtable by_vpn_addr;
-	struct rhashtable by_endpoint;
+	struct rhltable by_vpn_addr;
+	struct rhltable by_endpoint;
 	struct ovpn_peer __rcu *p2p;
 	unsigned int count;
 	unsigned int tombstones;
