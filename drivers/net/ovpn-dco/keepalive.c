@@ -16,7 +16,7 @@
 #include "wire.h"
 
 /* When userspace is busy, look again that soon */
-#define EXPIRY_RETRY		(HZ / 10)
+#define EXPIRY_RETRY		(HZ / 50 ?: 1)
 
 /* Far enough away, in seconds */
 #define NEVER			((u32)INT_MAX)

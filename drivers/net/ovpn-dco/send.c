@@ -224,7 +224,7 @@ void ovpn_send_keepalive(struct ovpn_peer *peer)
 		return;
 	skb_reserve(skb, ovpn->dev->needed_headroom);
 	skb_put_data(skb, ovpn_keepalive_payload, OVPN_KEEPALIVE_LEN);
-	skb->dev = ovpn->dev;
+	/* Without skb->dev: the device counts what the user sends */
 	skb->priority = TC_PRIO_CONTROL;
 	skb_set_inner_network_header(skb, 0);
 
