@@ -68,8 +68,11 @@ static void key_used_up(struct ovpn_peer *peer, struct ovpn_key_slot *slot)
 	peer->ovpn->abi->key_used_up(peer);
 }
 
-/* Seal and send a batch. @pkts is empty afterwards. */
-static void send_batch(struct ovpn_peer *peer, struct sk_buff_head *pkts)
+/* Seal and send a batch. @pkts is empty afterwards. Returns how many of them
+ * there was a key for.
+ */
+static unsigned int send_batch(struct ovpn_peer *peer,
+			       struct sk_buff_head *pkts)
 {
 	unsigned int count = skb_queue_len(pkts), granted, bytes = 0, i;
 	struct ovpn_key_slot *slot;
@@ -81,7 +84,7 @@ static void send_batch(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 	slot = ovpn_keys_primary(&peer->keys);
 	if (unlikely(!slot)) {
 		ovpn_drop_queue(peer->ovpn, peer, pkts, OVPN_DROP_TX_NO_KEY);
-		return;
+		return 0;
 	}
 
 	granted = ovpn_key_slot_take_ids(slot, count, &packet_id);
@@ -104,6 +107,7 @@ static void send_batch(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 				OVPN_DROP_TX_KEY_USED_UP);
 		key_used_up(peer, slot);
 	}
+	return granted;
 }
 
 /* Make one packet ready for sealing in place: linear, nobody else's, with
@@ -228,8 +232,8 @@ void ovpn_send_keepalive(struct ovpn_peer *peer)
 	skb->priority = TC_PRIO_CONTROL;
 	skb_set_inner_network_header(skb, 0);
 
-	ovpn_event_add(ovpn->stats, OVPN_EVENT_TX_KEEPALIVE);
 	__skb_queue_head_init(&pkts);
 	__skb_queue_tail(&pkts, skb);
-	send_batch(peer, &pkts);
+	if (send_batch(peer, &pkts))
+		ovpn_event_add(ovpn->stats, OVPN_EVENT_TX_KEEPALIVE);
 }
