@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The commands a person types. "make help" lists them; the module itself is
+# described to the kernel's build system in Kbuild.
+
+SHELL := /bin/bash
+TOP := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+
+# Which kernel to build for: the running one, else the newest one that Debian
+# installed headers for (a container, or a machine about to be rebooted).
+RUNNING_KERNEL := /lib/modules/$(shell uname -r)/build
+ifndef KERNEL_SRC
+ifneq ($(wildcard $(RUNNING_KERNEL)/Makefile),)
+KERNEL_SRC := $(RUNNING_KERNEL)
+else
+KERNEL_SRC := $(shell ls -d /usr/src/linux-headers-*-amd64 2>/dev/null | sort -V | tail -n 1)
+KERNEL_NOTE := no headers for the running kernel $(shell uname -r), building for $(KERNEL_SRC)
+endif
+endif
+
+# Debian's header packages set CC after the kernel's Makefile looked at LLVM=,
+# so the compiler that LLVM= means has to be named as well.
+ifneq ($(LLVM),)
+ifneq ($(filter %/,$(LLVM)),)
+KERNEL_CC := $(LLVM)clang
+else ifneq ($(filter -%,$(LLVM)),)
+KERNEL_CC := clang$(LLVM)
+else
+KERNEL_CC := clang
+endif
+endif
+ifneq ($(filter command line environment,$(origin CC)),)
+KERNEL_CC := $(CC)
+endif
+
+KMAKE = $(MAKE) -C $(KERNEL_SRC) M=$(TOP) $(if $(KERNEL_CC),CC=$(KERNEL_CC))
+
+.DEFAULT_GOAL := all
+.PHONY: all modules install demo check lint clean help prepared
+
+all: prepared
+	$(if $(KERNEL_NOTE),@echo "note: $(KERNEL_NOTE)")
+	@$(KMAKE) modules
+
+modules: all
+
+prepared:
+	@if [ -z "$(KERNEL_SRC)" ] || [ ! -e "$(KERNEL_SRC)/Makefile" ]; then \
+		echo "error: no kernel headers at $(or $(KERNEL_SRC),$(RUNNING_KERNEL)): install linux-headers-$$(uname -r), or name a kernel's build tree with KERNEL_SRC=" >&2; \
+		exit 1; \
+	fi
+	@cc="$(KERNEL_CC)"; if [ -z "$$cc" ]; then \
+		cc=$$(sed -n 's/^CC = .*[ )]\(gcc[^ ]*\)$$/\1/p' "$(KERNEL_SRC)/.kernelvariables" 2>/dev/null); \
+	fi; cc=$${cc:-gcc}; set -- $$cc; \
+	if ! command -v "$$1" >/dev/null; then \
+		echo "error: the compiler $$1, which the kernel at $(KERNEL_SRC) is to be built with, is not installed" >&2; \
+		exit 1; \
+	fi
+
+install: all
+	$(KMAKE) INSTALL_MOD_DIR=updates modules_install
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) "$$(cat "$(KERNEL_SRC)/include/config/kernel.release")"
+
+# A demonstration and the tests need nothing of this machine's kernel: they
+# build for, and run in, a virtual machine with Debian's own kernel.
+demo:
+	@$(TOP)/tests/vm/demo
+
+check:
+	@TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check
+
+lint:
+	@$(TOP)/tests/vm/lint
+
+clean:
+	@if [ -e "$(KERNEL_SRC)/Makefile" ]; then \
+		$(KMAKE) clean; \
+	else \
+		find "$(TOP)/drivers" \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' \) -delete; \
+		rm -f "$(TOP)/Module.symvers" "$(TOP)/modules.order"; \
+	fi
+	rm -rf "$(TOP)/build"
+
+help:
+	@echo 'make              build ovpn-dco-v2.ko for the running kernel'
+	@echo 'make install      install it and tell depmod (as root)'
+	@echo 'make demo         see real OpenVPN use it, in a throw-away virtual machine'
+	@echo 'make check        run all tests in virtual machines'
+	@echo 'make lint         checkpatch, sparse, gcc W=1, clang and shellcheck: silent when clean'
+	@echo 'make clean        remove everything that was built here'
+	@echo
+	@echo 'KERNEL_SRC=DIR    build tree of another kernel (now: $(or $(KERNEL_SRC),none found))'
+	@echo 'W=1 C=2 LLVM=1    and the other variables of the kernel build system are passed on'
+	@echo 'TESTS="..."       what make check runs: lint, selftests, selftests/NAME, interop/NAME'
+	@echo 'JOBS=N            virtual machines that make check runs side by side'
