@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Keepalive: pings when there is nothing else to send, the end of a peer that
+ * is not heard of.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "data_util.h"
+
+#define PEER_ID	77
+
+/*
+ * The module counts whole seconds: a ping may come one early, which does no
+ * harm, and a peer's end two late; the rest is for a busy guest.
+ */
+#define PING_EARLY_MS	1050
+#define PING_LATE_MS	1500
+#define EXPIRY_EARLY_MS	20
+#define EXPIRY_LATE_MS	3000
+
+static const struct data_far_args one = { .id = PEER_ID };
+
+static int set_peer(struct data_bed *bed, int64_t interval, int64_t timeout)
+{
+	return ovpn_nl_set_peer(bed->nl, bed->ifindex, PEER_ID, interval,
+				timeout);
+}
+
+/* The next thing to arrive is a ping, so many ms after @since. */
+static void check_ping(struct data_far *far, int64_t since, int64_t after_ms)
+{
+	uint8_t packet[WIRE_MAX], plain[WIRE_MAX];
+	ssize_t len;
+
+	len = udp_recv(far->fd, packet, sizeof(packet), after_ms + PING_LATE_MS,
+		       NULL);
+	if (!CHECK_EQ(sizeof(wire_ping) + WIRE_HEADER_LEN, len))
+		return;
+	CHECK_RANGE(after_ms - PING_EARLY_MS, after_ms + PING_LATE_MS,
+		    now_ms() - since);
+	len = wire_open(&far->open, packet, len, plain, NULL);
+	if (CHECK_EQ(sizeof(wire_ping), len))
+		CHECK_MEMEQ(wire_ping, plain, sizeof(wire_ping));
+}
+
+static void check_expires(struct data_bed *bed, int64_t since,
+			  int64_t after_ms)
+{
+	struct ovpn_ntf ntf = { 0 };
+	struct ovpn_peer_info info;
+
+	if (!CHECK_ERR(0, data_wait_ntf(bed, &ntf, after_ms + EXPIRY_LATE_MS)))
+		return;
+	CHECK_RANGE(after_ms - EXPIRY_EARLY_MS, after_ms + EXPIRY_LATE_MS,
+		    now_ms() - since);
+	CHECK_EQ(OVPN_CMD_DEL_PEER, ntf.cmd);
+	CHECK_EQ(bed->ifindex, ntf.ifindex);
+	CHECK_EQ(PEER_ID, ntf.peer_id);
+	CHECK_EQ(OVPN_DEL_PEER_REASON_EXPIRED, ntf.reason);
+	CHECK(ntf.exact);
+	CHECK_ERR(-ENOENT, ovpn_nl_get_peer(bed->nl, bed->ifindex, PEER_ID,
+					    &info));
+	data_wait_count(bed, "peers_expired", 1);
+}
+
+static void check_lives(struct data_bed *bed)
+{
+	struct ovpn_peer_info info;
+	struct ovpn_ntf ntf;
+
+	CHECK_ERR(-ETIMEDOUT, data_wait_ntf(bed, &ntf, 0));
+	CHECK_ERR(0, ovpn_nl_get_peer(bed->nl, bed->ifindex, PEER_ID, &info));
+}
+
+static void pings_when_idle(struct data_bed *bed)
+{
+	struct data_far far;
+	unsigned int i;
+	int64_t start;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	start = now_ms();
+	CHECK_ERR(0, set_peer(bed, 2, 0));
+	for (i = 0; ktap_good() && i < 3; i++) {
+		check_ping(&far, start, 2000);
+		start = now_ms();
+	}
+	data_wait_count(bed, "tx_keepalive", 3);
+	check_lives(bed);
+	data_far_close(&far);
+}
+
+static void no_pings_under_traffic(struct data_bed *bed)
+{
+	struct data_far far;
+	int64_t start;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	CHECK_ERR(0, set_peer(bed, 2, 0));
+	start = now_ms();
+	while (ktap_good() && now_ms() - start < 6000) {
+		data_to_far(bed, &far, NULL, NULL);
+		sleep_ms(200);
+	}
+	CHECK_EQ(0, ethtool_count(bed->near, TUN, "tx_keepalive"));
+	/* what comes in does not stand for what goes out */
+	start = now_ms();
+	while (ktap_good() && udp_quiet(far.fd, 0) && now_ms() - start < 5000) {
+		data_to_near(bed, &far);
+		sleep_ms(100);
+	}
+	check_ping(&far, start, 2000);
+	data_far_close(&far);
+}
+
+static void expires(struct data_bed *bed)
+{
+	struct data_far far;
+	int64_t start;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	start = now_ms();
+	CHECK_ERR(0, set_peer(bed, 0, 3));
+	check_expires(bed, start, 3000);
+	CHECK_EQ(0, ethtool_count(bed->near, TUN, "tx_keepalive"));
+	data_far_close(&far);
+}
+
+/* Packets and pings keep it alive; forged ones and what is sent do not. */
+static void kept_alive(struct data_bed *bed)
+{
+	uint8_t packet[WIRE_MAX], plain[256];
+	struct data_far far;
+	int64_t start;
+	size_t len;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	CHECK_ERR(0, set_peer(bed, 0, 3));
+	start = now_ms();
+	while (ktap_good() && now_ms() - start < 4200) {
+		data_to_near(bed, &far);
+		sleep_ms(250);
+	}
+	check_lives(bed);
+	start = now_ms();
+	while (ktap_good() && now_ms() - start < 4200) {
+		data_far_send(&far, wire_ping, sizeof(wire_ping));
+		sleep_ms(250);
+	}
+	check_lives(bed);
+	data_near_empty(bed);
+	CHECK(udp_quiet(bed->sock, 0));
+
+	len = data_inner(plain, VPN_FAR4, VPN_NEAR4, 100, 1);
+	len = wire_seal(&far.seal, far.id, far.next, plain, len, packet);
+	packet[len - 1] ^= 1;
+	start = now_ms();
+	while (ktap_good() && now_ms() - start < 1500) {
+		data_far_send_raw(&far, packet, len);
+		data_to_far(bed, &far, NULL, NULL);
+		sleep_ms(250);
+	}
+	check_expires(bed, start, 3000);
+	data_far_close(&far);
+}
+
+static void both(struct data_bed *bed)
+{
+	struct data_far far;
+	int64_t start;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	start = now_ms();
+	CHECK_ERR(0, set_peer(bed, 1, 3));
+	check_ping(&far, start, 1000);
+	check_expires(bed, start, 3000);
+	data_far_close(&far);
+}
+
+/* OpenVPN counts on it: each SET_PEER starts the clocks anew. */
+static void restarted(struct data_bed *bed)
+{
+	struct data_far far;
+	unsigned int i;
+	int64_t start;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	for (i = 0; i < 4; i++) {
+		start = now_ms();
+		CHECK_ERR(0, set_peer(bed, 0, 3));
+		sleep_ms(1200);
+	}
+	check_lives(bed);
+	check_expires(bed, start, 3000);
+	data_far_close(&far);
+}
+
+static void interval_restarted(struct data_bed *bed)
+{
+	struct data_far far;
+	unsigned int i;
+	int64_t start;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	for (i = 0; i < 4; i++) {
+		start = now_ms();
+		CHECK_ERR(0, set_peer(bed, 3, 0));
+		sleep_ms(1200);
+	}
+	CHECK_EQ(0, ethtool_count(bed->near, TUN, "tx_keepalive"));
+	check_ping(&far, start, 3000);
+	data_far_close(&far);
+}
+
+static void switched_off(struct data_bed *bed)
+{
+	struct ovpn_peer_info info;
+	struct data_far far;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	CHECK_ERR(0, set_peer(bed, 1, 2));
+	CHECK_ERR(0, set_peer(bed, 0, 0));
+	CHECK(udp_quiet(far.fd, 4000));
+	check_lives(bed);
+	CHECK_EQ(0, ethtool_count(bed->near, TUN, "tx_keepalive"));
+	CHECK_ERR(0, ovpn_nl_get_peer(bed->nl, bed->ifindex, PEER_ID, &info));
+	CHECK_EQ(0, info.interval);
+	CHECK_EQ(0, info.timeout);
+	data_far_close(&far);
+}
+
+/* One attribute of the two is accepted and changes nothing. */
+static void one_attribute(struct data_bed *bed)
+{
+	struct ovpn_peer_info info;
+	struct data_far far;
+	int64_t start;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	start = now_ms();
+	CHECK_ERR(0, set_peer(bed, 2, 60));
+	CHECK_ERR(0, set_peer(bed, -1, 1));
+	CHECK_ERR(0, set_peer(bed, 30, -1));
+	CHECK_ERR(0, set_peer(bed, -1, -1));
+	CHECK_ERR(0, ovpn_nl_get_peer(bed->nl, bed->ifindex, PEER_ID, &info));
+	CHECK_EQ(2, info.interval);
+	CHECK_EQ(60, info.timeout);
+	check_ping(&far, start, 2000);
+	check_lives(bed);
+	data_far_close(&far);
+}
+
+/* Not started until SET_PEER says so. */
+static void off_at_first(struct data_bed *bed)
+{
+	struct data_far far;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	CHECK(udp_quiet(far.fd, 3000));
+	check_lives(bed);
+	data_far_close(&far);
+}
+
+/* A ping needs a key; without one, nothing breaks and the clock goes on. */
+static void without_key(struct data_bed *bed)
+{
+	struct data_far_args args = one;
+	struct data_far far;
+	int64_t start;
+
+	args.no_key = true;
+	if (!data_far_add(bed, &far, &args))
+		return;
+	CHECK_ERR(0, set_peer(bed, 1, 0));
+	CHECK(udp_quiet(far.fd, 2500));
+	CHECK_EQ(0, ethtool_count(bed->near, TUN, "tx_keepalive"));
+	start = now_ms();
+	CHECK_ERR(0, data_key_install(bed, &far, OVPN_KEY_SLOT_PRIMARY));
+	check_ping(&far, start, 1000);
+	data_far_close(&far);
+}
+
+/* Expiring peers take nobody along. */
+static void one_of_two(struct data_bed *bed)
+{
+	const struct data_far_args args = {
+		.id = PEER_ID + 1, .ipv4 = VPN_FAR4_B, .ipv6 = VPN_FAR6_B,
+	};
+	struct data_far far, other;
+	int64_t start;
+
+	if (!data_far_add(bed, &far, &one) ||
+	    !data_far_add(bed, &other, &args))
+		return;
+	start = now_ms();
+	CHECK_ERR(0, set_peer(bed, 0, 2));
+	CHECK_ERR(0, ovpn_nl_set_peer(bed->nl, bed->ifindex, other.id, 0, 30));
+	check_expires(bed, start, 2000);
+	data_to_near(bed, &other);
+	data_to_far(bed, &other, NULL, NULL);
+	CHECK_EQ(1, ethtool_count(bed->near, TUN, "peers"));
+	data_far_close(&far);
+	data_far_close(&other);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct data_case cases[] = {
+		{ "off until SET_PEER", .run = off_at_first },
+		{ "pings when idle", .run = pings_when_idle },
+		{ "no pings under traffic", .run = no_pings_under_traffic },
+		{ "peer expires", .run = expires },
+		{ "kept alive by authentic packets", .run = kept_alive },
+		{ "both at once", .run = both },
+		{ "SET_PEER restarts the timeout", .run = restarted },
+		{ "SET_PEER restarts the interval", .run = interval_restarted },
+		{ "switched off", .run = switched_off },
+		{ "one attribute alone has no effect", .run = one_attribute },
+		{ "interval without a key", .run = without_key },
+		{ "other peers stay",
+		  .conf = { .mode = OVPN_MODE_MP }, .run = one_of_two },
+	};
+
+	(void)argc;
+	return DATA_RUN(cases, argv);
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fixture.h"
+#include "ktap.h"
+#include "netns.h"
+
+void need_root(void)
+{
+	if (!geteuid())
+		return;
+	printf("TAP version 13\n1..0 # SKIP needs root\n");
+	exit(KTAP_SKIP);
+}
+
+void fixture_start(struct fixture *f, int mode)
+{
+	int index;
+
+	f->ns = netns_new("fixture");
+	index = ovpn_link_new(f->ns, "ovpn0", mode);
+	if (index < 0)
+		ktap_bail("cannot create a device: %s (%s)", strerror(-index),
+			  ovpn_link_extack());
+	f->ifindex = index;
+	netns_addr(f->ns, "ovpn0", "10.9.255.254/16");
+	netns_up(f->ns, "ovpn0");
+	f->nl = ovpn_nl_open(f->ns);
+	f->sock = udp_socket(f->ns, "127.0.0.1", 0);
+	f->far = udp_socket(f->ns, "0.0.0.0", 0);
+}
+
+void fixture_end(struct fixture *f)
+{
+	if (netns_ifindex(f->ns, "ovpn0"))
+		ovpn_link_del(f->ns, "ovpn0");
+	ovpn_nl_close(f->nl);
+	close(f->sock);
+	close(f->far);
+	netns_free(f->ns);
+	memset(f, 0, sizeof(*f));
+}
+
+const char *fixture_remote(uint32_t id)
+{
+	static char text[16];
+
+	snprintf(text, sizeof(text), "127.%u.%u.%u", 1 + (id >> 16 & 0x7f),
+		 id >> 8 & 0xff, id & 0xff);
+	return text;
+}
+
+void fixture_send(const struct fixture *f, uint32_t id, const void *data,
+		  size_t len)
+{
+	ssize_t sent = udp_send(f->far, fixture_remote(id), "127.0.0.1",
+				udp_port(f->sock), data, len);
+
+	if (sent != (ssize_t)len)
+		ktap_bail("cannot send: %s", strerror(-sent));
+}
+
+struct ovpn_peer_args fixture_peer_args(const struct fixture *f, uint32_t id)
+{
+	static char ipv4[16];
+
+	snprintf(ipv4, sizeof(ipv4), "10.9.%u.%u", id >> 8 & 0xff, id & 0xff);
+	return (struct ovpn_peer_args){
+		.id = id,
+		.socket = f->sock,
+		.remote = fixture_remote(id),
+		.remote_port = udp_port(f->far),
+		.ipv4 = ipv4,
+	};
+}
+
+void fixture_peer(const struct fixture *f, uint32_t id)
+{
+	struct ovpn_peer_args args = fixture_peer_args(f, id);
+	int err = ovpn_nl_new_peer(f->nl, f->ifindex, &args);
+
+	if (err)
+		ktap_bail("cannot create peer %u: %s (%s)", id, strerror(-err),
+			  ovpn_nl_extack(f->nl));
+}
+
+void fixture_peers(const struct fixture *f, uint32_t first, uint32_t count)
+{
+	uint32_t id;
+
+	for (id = first; id < first + count; id++)
+		fixture_peer(f, id);
+}
+
+void fixture_key(const struct fixture *f, uint32_t id,
+		 const struct wire_key *key)
+{
+	int err = ovpn_nl_new_key(f->nl, f->ifindex, id, OVPN_KEY_SLOT_PRIMARY,
+				  key, key);
+
+	if (err)
+		ktap_bail("cannot install a key for peer %u: %s (%s)", id,
+			  strerror(-err), ovpn_nl_extack(f->nl));
+}
