@@ -1,0 +1,214 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# Byte counters of the status file and of management against what was sent.
+set -eu
+# shellcheck source=tests/interop/lib.sh
+. ./lib.sh
+
+MANAGEMENT=7505
+
+# No keepalive and no multicasts in the tunnel: only what the test sends.
+network()
+{
+	local host
+
+	hosts s c1
+	for host in s c1; do
+		on "$host" nft -f - <<-EOF
+			table inet quiet {
+				chain out {
+					type filter hook output priority 0;
+					oifname tun0 ip6 daddr ff00::/8 drop
+				}
+			}
+		EOF
+	done
+	# What went over the wire, to compare with.
+	on r nft -f - <<-EOF
+		table inet count {
+			counter up { }
+			counter down { }
+			chain forward {
+				type filter hook forward priority 0;
+				iifname to-c1 udp dport $PORT counter name up
+				iifname to-s udp sport $PORT counter name down
+			}
+		}
+	EOF
+	server_conf "proto udp4" "status status.s 1" "status-version 3" \
+		"management 127.0.0.1 $MANAGEMENT" "$@"
+	client_conf c1 "$(outer4 s)" udp4 "status status.c1 1" \
+		"management 127.0.0.1 $MANAGEMENT"
+	start_server
+	start_clients c1
+	dco s c1
+	# Let the control channel's last acknowledgements pass.
+	within 20 settled || fail "the connection does not calm down"
+}
+
+settled()
+{
+	local before
+
+	before=$(wire)
+	sleep 1
+	[ "$before" = "$(wire)" ]
+}
+
+# Octets of UDP payload from and to the client so far: outer octets less 20 of
+# IPv4 and 8 of UDP a packet.
+wire()
+{
+	on r nft list counters table inet count | awk '
+		$1 == "counter" { name = $2 }
+		$1 == "packets" { sum[name] = $4 - 28 * $2 }
+		END { print sum["up"], sum["down"] }'
+}
+
+# "in out" as the server's status file, its management and the client's status
+# file and management report it; from the client's view in and out are swapped
+# here, so that all of them ought to say the same.
+server_file()
+{
+	awk -F '\t' '$1 == "CLIENT_LIST" { print $6, $7 }' "$WORK/status.s"
+}
+
+client_file()
+{
+	awk -F , '/^TCP\/UDP read bytes/ { down = $2 }
+		/^TCP\/UDP write bytes/ { up = $2 }
+		END { print up, down }' "$WORK/status.c1"
+}
+
+# manage HOST COMMAND PATTERN: send that, print the first line that matches
+manage()
+{
+	# shellcheck disable=SC2016
+	on "$1" timeout 20 bash -c '
+		exec 3<>"/dev/tcp/127.0.0.1/$1"
+		printf "%s\n" "$2" >&3
+		while read -r line <&3; do
+			[[ $line =~ $3 ]] || continue
+			printf "%s\n" "${line%$'"'\\\\r'"'}"
+			printf "quit\n" >&3
+			exit 0
+		done
+		exit 1' manage "$MANAGEMENT" "$2" "$3"
+}
+
+server_management()
+{
+	manage s "status 3" "^CLIENT_LIST" | awk -F '\t' '{ print $6, $7 }'
+}
+
+client_management()
+{
+	manage c1 "bytecount 1" "^>BYTECOUNT:" |
+		tr -d '\r' | sed 's/.*:\([0-9]*\),\([0-9]*\)$/\2 \1/'
+}
+
+# The files are written once a second; wait for a state from after now.
+fresh()
+{
+	local now
+
+	now=$(date +%s)
+	within 10 newer "$now" s && within 10 newer "$now" c1
+}
+
+newer()
+{
+	[ "$(date -r "$WORK/status.$2" +%s)" -gt $(($1 + 1)) ]
+}
+
+# grown BEFORE AFTER UP DOWN WHAT: both have grown by exactly that much
+grown()
+{
+	local b_up b_down a_up a_down
+
+	read -r b_up b_down <<<"$1"
+	read -r a_up a_down <<<"$2"
+	if [ $((a_up - b_up)) -ne "$3" ] || [ $((a_down - b_down)) -ne "$4" ]; then
+		fail "$5: up $b_up -> $a_up, down $b_down -> $a_down; expected $3 and $4 more"
+	fi
+}
+
+# Expected numbers from the first principles: an echo request with 1000 octets
+# of data is an IPv4 packet of 1028, sealed 1052; the reply as much.
+pings()
+{
+	local wire0 sfile0 smgmt0 cfile0 cmgmt0 each=1052 count=100
+
+	network
+	fresh || fail "the status files are not written"
+	wire0=$(wire)
+	sfile0=$(server_file)
+	cfile0=$(client_file)
+	smgmt0=$(server_management)
+	cmgmt0=$(client_management)
+
+	ping_all c1 "$(inner4 s)" -c "$count" -i 0.01 -s 1000
+
+	fresh || fail "the status files are no longer written"
+	each=$((each * count))
+	grown "$wire0" "$(wire)" "$each" "$each" "the wire itself"
+	grown "$sfile0" "$(server_file)" "$each" "$each" "server's status file"
+	grown "$cfile0" "$(client_file)" "$each" "$each" "client's status file"
+	grown "$smgmt0" "$(server_management)" "$each" "$each" "server's management"
+	grown "$cmgmt0" "$(client_management)" "$each" "$each" "client's management"
+}
+
+# The same for bulk data, whose packets are cut and merged on the way: what the
+# router saw is what must have been counted, and it is not less than the data.
+bulk()
+{
+	local wire0 wire1 sfile0 cfile0 up down
+
+	network
+	fresh || fail "the status files are not written"
+	wire0=$(wire)
+	sfile0=$(server_file)
+	cfile0=$(client_file)
+
+	transfer c1 s "$(inner4 s)" 3000000
+	within 20 settled || fail "the connection does not calm down"
+
+	fresh || fail "the status files are no longer written"
+	wire1=$(wire)
+	up=$((${wire1% *} - ${wire0% *}))
+	down=$((${wire1#* } - ${wire0#* }))
+	[ "$up" -gt 3000000 ] || fail "less went up than was sent: $up"
+	[ "$down" -gt 3000000 ] || fail "less went down than was sent: $down"
+	grown "$sfile0" "$(server_file)" "$up" "$down" "server's status file"
+	grown "$cfile0" "$(client_file)" "$up" "$down" "client's status file"
+	kernel_only c1 3000000
+	no_drops s
+	no_drops c1
+}
+
+# What scripts are told about a client that goes.
+disconnect()
+{
+	local wire0 wire1 file0 received sent
+
+	cat >"$WORK/gone" <<-EOF
+		#!/bin/sh
+		echo "\$bytes_received \$bytes_sent" >"$WORK/disconnected"
+	EOF
+	chmod +x "$WORK/gone"
+	network "script-security 2" "client-disconnect $WORK/gone"
+	fresh || fail "the status files are not written"
+	wire0=$(wire)
+	file0=$(server_file)
+	ping_all c1 "$(inner4 s)" -c 100 -i 0.01 -s 1000
+	wire1=$(wire)
+	stop s
+	read -r received sent <"$WORK/disconnected"
+	grown "$file0" "$received $sent" $((${wire1% *} - ${wire0% *})) \
+		$((${wire1#* } - ${wire0#* })) client-disconnect
+}
+
+scenario "pings of known size" pings
+scenario "bulk data" bulk
+scenario "totals for scripts" disconnect
+run_scenarios
