@@ -259,7 +259,7 @@ static bool is_ours(struct net *net, const struct in6_addr *addr)
 	if (is_v4(addr))
 		return inet_confirm_addr(net, NULL, 0, v4_of(addr),
 					 RT_SCOPE_HOST) == v4_of(addr);
-	return ipv6_chk_addr(net, addr, NULL, 0);
+	return IS_ENABLED(CONFIG_IPV6) && ipv6_chk_addr(net, addr, NULL, 0);
 }
 
 /**
@@ -426,6 +426,8 @@ static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
 	struct in6_addr saddr;
 	struct dst_entry *dst;
 
+	if (WARN_ON_ONCE(sk->sk_family != AF_INET6))
+		return OVPN_ENDPOINT_NO_ROUTE;
 	dst = route_v6(ep, sk, &saddr);
 	if (IS_ERR(dst))
 		return OVPN_ENDPOINT_NO_ROUTE;

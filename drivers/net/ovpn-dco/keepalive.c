@@ -42,7 +42,8 @@ static u32 left(u32 now, u32 since, u64 period)
 
 static bool is_expired(const struct ovpn_peer *peer, u32 now, u32 *next)
 {
-	u32 timeout = READ_ONCE(peer->keepalive_timeout);
+	/* Pairs with ovpn_keepalive_set(): a new timeout, a new start */
+	u32 timeout = smp_load_acquire(&peer->keepalive_timeout);
 	u32 wait;
 
 	if (!timeout)
@@ -55,7 +56,8 @@ static bool is_expired(const struct ovpn_peer *peer, u32 now, u32 *next)
 
 static void ping_if_due(struct ovpn_peer *peer, u32 now, u32 *next)
 {
-	u32 interval = READ_ONCE(peer->keepalive_interval);
+	/* Pairs with ovpn_keepalive_set() */
+	u32 interval = smp_load_acquire(&peer->keepalive_interval);
 	u32 wait;
 
 	if (!interval)
@@ -193,8 +195,10 @@ void ovpn_keepalive_set(struct ovpn_peer *peer, u32 interval, u32 timeout)
 
 	WRITE_ONCE(peer->last_rx, now);
 	WRITE_ONCE(peer->last_tx, now);
-	WRITE_ONCE(peer->keepalive_interval, interval);
-	WRITE_ONCE(peer->keepalive_timeout, timeout);
+	/* Whoever sees the new times sees the new start */
+	smp_store_release(&peer->keepalive_interval, interval);
+	/* Likewise */
+	smp_store_release(&peer->keepalive_timeout, timeout);
 
 	spin_lock_bh(&ovpn->peers.lock);
 	arm(ovpn, min(interval ?: NEVER, timeout ?: NEVER));

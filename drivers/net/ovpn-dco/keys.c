@@ -173,11 +173,13 @@ void ovpn_keys_delete(struct ovpn_keys *keys, unsigned int slot)
  * ovpn_keys_kill - take out one particular key, wherever it is by now
  * @keys: the slots
  * @slot: the key
+ * @primary: set to whether it was the one to send with
  *
  * Context: any but hard interrupts, rcu_read_lock held.
  * Return: true if it was still installed.
  */
-bool ovpn_keys_kill(struct ovpn_keys *keys, struct ovpn_key_slot *slot)
+bool ovpn_keys_kill(struct ovpn_keys *keys, struct ovpn_key_slot *slot,
+		    bool *primary)
 {
 	bool found = false;
 	unsigned int i;
@@ -187,6 +189,7 @@ bool ovpn_keys_kill(struct ovpn_keys *keys, struct ovpn_key_slot *slot)
 		if (rcu_access_pointer(keys->slots[i]) != slot)
 			continue;
 		slot_set(keys, i, NULL);
+		*primary = i == keys->primary;
 		found = true;
 	}
 	spin_unlock_bh(&keys->lock);

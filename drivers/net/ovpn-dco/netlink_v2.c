@@ -124,19 +124,22 @@ static int get_peer_id(const struct nlattr *attr, u32 *id,
 	return 0;
 }
 
-/* An errno that OpenVPN 2.6 survives, and knows */
+/* An errno that OpenVPN 2.6 survives */
 static int v2_errno(int err)
+{
+	return err == -ENOMEM || err == -ENOBUFS ? -EBUSY : err;
+}
+
+/* All that is wrong with a socket has one errno in this family */
+static int v2_socket_errno(int err)
 {
 	switch (err) {
 	case -EBADF:
 	case -EBUSY:
 	case -EOPNOTSUPP:
 		return -ENOTSOCK;
-	case -ENOMEM:
-	case -ENOBUFS:
-		return -EBUSY;
 	default:
-		return err;
+		return v2_errno(err);
 	}
 }
 
@@ -287,7 +290,7 @@ static int v2_new_peer(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 
-	return v2_errno(ovpn_peer_new(ovpn, &params, extack));
+	return v2_socket_errno(ovpn_peer_new(ovpn, &params, extack));
 }
 
 /* *peer is NULL, and the answer 0, if it expired a moment ago */

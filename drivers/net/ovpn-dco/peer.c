@@ -168,19 +168,17 @@ int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
 		return -ENOMEM;
 	}
 	err = peer_connect(peer, params, extack);
-	if (err)
-		goto err_peer;
+	if (err) {
+		peer_free(peer);
+		return err;
+	}
 
 	err = ovpn_peer_table_add(peer);
 	if (err) {
+		/* Lookups may have found it before it was taken back */
 		explain_add(err, extack);
-		goto err_peer;
+		ovpn_peer_put(peer);
 	}
-	return 0;
-
-err_peer:
-	/* Nobody has seen it */
-	peer_free(peer);
 	return err;
 }
 
@@ -275,6 +273,10 @@ void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb)
 
 	if (likely(!ovpn_endpoint_follow(old, sock_net(peer->socket->sk), skb,
 					 &remote, &local)))
+		return;
+
+	/* It came in through another socket of the device, of another family */
+	if (!ovpn_endpoint_fits_socket(&remote, peer->socket->sk))
 		return;
 
 	/* Without memory the next packet will do */

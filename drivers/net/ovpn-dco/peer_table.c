@@ -228,9 +228,11 @@ static int add_locked(struct ovpn_peer_table *table, struct ovpn_peer *peer)
 	if (hashes_insert(table, peer))
 		return -ENOMEM;
 
-	/* The entry is reserved or taken: no allocation, so no error */
+	/* The entry was reserved: no allocation, unless a tombstone that was
+	 * there has been forgotten just now
+	 */
 	old = xa_store_bh(&table->by_id, peer->id, peer, GFP_ATOMIC);
-	if (WARN_ON(xa_is_err(old))) {
+	if (unlikely(xa_is_err(old))) {
 		hashes_remove(table, peer);
 		return xa_err(old);
 	}
@@ -271,7 +273,8 @@ int ovpn_peer_table_add(struct ovpn_peer *peer)
 	spin_unlock_bh(&table->lock);
 
 	if (err)
-		xa_release(&table->by_id, peer->id);
+		/* xa_release(), but for a lock that softirqs take too */
+		xa_cmpxchg_bh(&table->by_id, peer->id, XA_ZERO_ENTRY, NULL, 0);
 	return err;
 }
 

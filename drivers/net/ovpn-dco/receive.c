@@ -27,6 +27,7 @@ static void deliver(struct ovpn_peer *peer, struct sk_buff *skb)
 	struct ovpn_dev *ovpn = peer->ovpn;
 	unsigned int len = skb->len;
 
+	skb_scrub_packet(skb, true);
 	/* The peer's stack made it, and it has not changed since */
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	skb->csum_level = ~0;
@@ -151,7 +152,7 @@ static bool prepare(struct ovpn_dev *ovpn, struct sk_buff *skb)
 {
 	if (unlikely(skb_linearize_cow(skb)))
 		return false;
-	skb_scrub_packet(skb, true);
+	skb_dst_drop(skb);
 	skb_orphan(skb);
 	skb->dev = ovpn->dev;
 	return true;

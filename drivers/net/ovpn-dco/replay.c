@@ -36,7 +36,8 @@ static enum ovpn_replay_verdict window_check(struct ovpn_replay *replay,
 	if (unlikely(!id))
 		return OVPN_REPLAY_ZERO;
 
-	if (unlikely(now - replay->last >= OVPN_REPLAY_IDLE))
+	/* Another CPU may have looked at the clock later and been faster */
+	if (unlikely((s32)(now - replay->last) >= OVPN_REPLAY_IDLE))
 		replay->floor = replay->newest;
 
 	if (likely(id > replay->newest)) {
@@ -71,7 +72,7 @@ enum ovpn_replay_verdict ovpn_replay_check(struct ovpn_replay *replay,
 
 	spin_lock(&replay->lock);
 	verdict = window_check(replay, id, now);
-	if (verdict <= OVPN_REPLAY_LATE)
+	if (verdict <= OVPN_REPLAY_LATE && (s32)(now - replay->last) > 0)
 		replay->last = now;
 	spin_unlock(&replay->lock);
 	return verdict;

@@ -59,13 +59,17 @@ static void seal_done(struct ovpn_key_slot *slot, struct sk_buff *skb, int err)
 
 static void key_used_up(struct ovpn_peer *peer, struct ovpn_key_slot *slot)
 {
+	bool primary;
+
 	/* Only one of those who notice is the one who takes it out */
-	if (!ovpn_keys_kill(&peer->keys, slot))
+	if (!ovpn_keys_kill(&peer->keys, slot, &primary))
 		return;
 	netdev_notice(peer->ovpn->dev,
 		      "peer %u: key %u has used all its packet ids\n",
 		      peer->id, slot->key_id);
-	peer->ovpn->abi->key_used_up(peer);
+	/* Swapped away meanwhile: the peer has another one to send with */
+	if (primary)
+		peer->ovpn->abi->key_used_up(peer);
 }
 
 /* Seal and send a batch. @pkts is empty afterwards. Returns how many of them
@@ -127,7 +131,11 @@ static int prepare(struct sk_buff *skb)
 	skb_scrub_packet(skb, true);
 	if (!skb->destructor)
 		skb->sk = NULL;
-	/* So that the device's byte counter sees the inner packet only */
+	/* What was a tunnel in there is cipher text now. The one inner header
+	 * left has the device's byte counter see the inner packet only.
+	 */
+	skb->encapsulation = 0;
+	skb_reset_inner_headers(skb);
 	skb_set_inner_network_header(skb, 0);
 	return 0;
 }
@@ -165,17 +173,8 @@ static void prepare_batch(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
 	}
 }
 
-/**
- * ovpn_send - ndo_start_xmit: send a packet to the peer that it is routed to
- * @skb: the packet, consumed
- * @dev: our device
- *
- * Context: BH off, rcu_read_lock held.
- * Return: NETDEV_TX_OK, always.
- */
-netdev_tx_t ovpn_send(struct sk_buff *skb, struct net_device *dev)
+static void send_routed(struct ovpn_dev *ovpn, struct sk_buff *skb)
 {
-	struct ovpn_dev *ovpn = netdev_priv(dev);
 	struct sk_buff_head cut_pkts, pkts;
 	struct ovpn_peer *peer;
 
@@ -183,14 +182,14 @@ netdev_tx_t ovpn_send(struct sk_buff *skb, struct net_device *dev)
 	if (unlikely(!skb->protocol ||
 		     ovpn_inner_protocol(skb) != skb->protocol)) {
 		ovpn_drop(ovpn, NULL, skb, OVPN_DROP_TX_NOT_IP);
-		return NETDEV_TX_OK;
+		return;
 	}
 
 	/* Before the packet is cut: its parts do not know their route */
 	peer = ovpn_nexthop_peer(ovpn, skb);
 	if (unlikely(!peer)) {
 		ovpn_drop(ovpn, NULL, skb, OVPN_DROP_TX_NO_PEER);
-		return NETDEV_TX_OK;
+		return;
 	}
 
 	__skb_queue_head_init(&cut_pkts);
@@ -198,7 +197,7 @@ netdev_tx_t ovpn_send(struct sk_buff *skb, struct net_device *dev)
 	if (skb_is_gso(skb)) {
 		if (unlikely(!cut(skb, &cut_pkts))) {
 			ovpn_drop(ovpn, peer, skb, OVPN_DROP_TX_GSO);
-			return NETDEV_TX_OK;
+			return;
 		}
 	} else {
 		__skb_queue_tail(&cut_pkts, skb);
@@ -207,6 +206,22 @@ netdev_tx_t ovpn_send(struct sk_buff *skb, struct net_device *dev)
 	prepare_batch(ovpn, peer, &cut_pkts, &pkts);
 	if (!skb_queue_empty(&pkts))
 		send_batch(peer, &pkts);
+}
+
+/**
+ * ovpn_send - ndo_start_xmit: send a packet to the peer that it is routed to
+ * @skb: the packet, consumed
+ * @dev: our device
+ *
+ * Context: BH off.
+ * Return: NETDEV_TX_OK, always.
+ */
+netdev_tx_t ovpn_send(struct sk_buff *skb, struct net_device *dev)
+{
+	/* With BH off it is one anyway, but lockdep wants to see it */
+	rcu_read_lock();
+	send_routed(netdev_priv(dev), skb);
+	rcu_read_unlock();
 	return NETDEV_TX_OK;
 }
 

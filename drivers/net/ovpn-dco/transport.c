@@ -27,18 +27,14 @@ static const struct ovpn_transport *transport_of(const struct sock *sk,
 }
 
 /* Find the ovpn_socket of @sk or make it; one more user either way */
-static struct ovpn_socket *socket_attach(struct ovpn_dev *ovpn,
-					 struct socket *sock,
-					 struct netlink_ext_ack *extack)
+static struct ovpn_socket *
+socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
+	      const struct ovpn_transport *transport,
+	      struct netlink_ext_ack *extack)
 {
-	const struct ovpn_transport *transport;
 	struct sock *sk = sock->sk;
 	struct ovpn_socket *os;
 	int err;
-
-	transport = transport_of(sk, extack);
-	if (!transport)
-		return ERR_PTR(-EOPNOTSUPP);
 
 	if (ovpn_udp_socket_is_ours(sk)) {
 		os = rcu_dereference_protected(__sk_user_data(sk),
@@ -88,6 +84,7 @@ static struct ovpn_socket *socket_attach(struct ovpn_dev *ovpn,
 struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
 				    struct netlink_ext_ack *extack)
 {
+	const struct ovpn_transport *transport;
 	struct ovpn_socket *os;
 	struct socket *sock;
 	int err;
@@ -98,9 +95,14 @@ struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
 		return ERR_PTR(err);
 	}
 
-	lock_sock(sock->sk);
-	os = socket_attach(ovpn, sock, extack);
-	release_sock(sock->sk);
+	transport = transport_of(sock->sk, extack);
+	if (transport) {
+		lock_sock(sock->sk);
+		os = socket_attach(ovpn, sock, transport, extack);
+		release_sock(sock->sk);
+	} else {
+		os = ERR_PTR(-EOPNOTSUPP);
+	}
 
 	sockfd_put(sock);
 	return os;
@@ -113,7 +115,7 @@ struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
  * The last user detaches it: userspace has it back as it was, if it still has
  * it at all.
  *
- * Context: process, may sleep.
+ * Context: process, may sleep for a grace period.
  */
 void ovpn_socket_put(struct ovpn_socket *os)
 {
@@ -134,5 +136,5 @@ void ovpn_socket_put(struct ovpn_socket *os)
 		return;
 	netdev_put(os->ovpn->dev, &os->tracker);
 	sockfd_put(sock);
-	kfree_rcu(os, rcu);
+	kfree(os);
 }

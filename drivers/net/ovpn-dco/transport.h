@@ -20,7 +20,8 @@ struct socket;
  * struct ovpn_transport - what a transport does
  * @attach: take over the receive side of os->sk, whose socket lock is held;
  *	may sleep. Returns 0 or an errno, with the cause in extack.
- * @detach: give it back, as it was; socket lock held, may sleep
+ * @detach: give it back, as it was, and wait for receivers that still use
+ *	@os; socket lock held, may sleep
  * @send: send the sealed packets of one peer, which are consumed. BH off,
  *	rcu_read_lock held.
  */
@@ -40,11 +41,10 @@ struct ovpn_transport {
  * @tracker: for @ovpn
  * @users: how many peers use it; guarded by the socket lock
  * @mc_loop: the socket's setting before we came, to put back
- * @rcu: receivers may hold a pointer for a grace period after the detach
  *
  * Life: made by the first peer on a socket, found through sk_user_data by the
  * others and, under rcu_read_lock, by received packets; detached when its last
- * peer is released, and freed a grace period later.
+ * peer is released, which takes a grace period, and freed then.
  */
 struct ovpn_socket {
 	const struct ovpn_transport *transport;
@@ -54,7 +54,6 @@ struct ovpn_socket {
 	netdevice_tracker tracker;
 	unsigned int users;
 	bool mc_loop;
-	struct rcu_head rcu;
 };
 
 extern const struct ovpn_transport ovpn_udp_transport;

@@ -93,8 +93,18 @@ static int udp_attach(struct ovpn_socket *os, struct netlink_ext_ack *extack)
 	};
 	struct sock *sk = os->sk;
 
-	if (udp_sk(sk)->encap_type || udp_sk(sk)->encap_rcv ||
-	    sk->sk_user_data) {
+	bool claimed = false;
+
+	/* Not everybody who claims sk_user_data holds the socket lock */
+	write_lock_bh(&sk->sk_callback_lock);
+	if (!udp_sk(sk)->encap_type && !udp_sk(sk)->encap_rcv &&
+	    !sk->sk_user_data) {
+		rcu_assign_sk_user_data(sk, os);
+		claimed = true;
+	}
+	write_unlock_bh(&sk->sk_callback_lock);
+
+	if (!claimed) {
 		NL_SET_ERR_MSG(extack, "socket is in use by another tunnel");
 		return -EBUSY;
 	}
@@ -110,6 +120,8 @@ static void udp_detach(struct ovpn_socket *os)
 
 	WRITE_ONCE(udp_sk(sk)->encap_type, 0);
 	WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
+	/* Whoever is in udp_encap_rcv() must not find another one's data */
+	synchronize_rcu();
 	rcu_assign_sk_user_data(sk, NULL);
 	inet_dec_convert_csum(sk);
 	compat_set_mc_loop(sk, os->mc_loop);
