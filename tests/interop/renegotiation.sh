@@ -47,11 +47,18 @@ handshakes_reach()
 	[ "$(log_count "$1" 'Control Channel: TLSv')" -ge "$2" ]
 }
 
+# OpenVPN has the new key used 5 s after the renegotiation began (half of
+# reneg-sec), and deletes the old one when the next begins. With DCO no packet
+# passes through it that would wake it up at that time, and its own timer may
+# take 15 s: with these 10 s one end may still send with a key that the other
+# end's userspace has deleted, whatever the kernel does. So both are woken up
+# more often, the client by its status file and the server's instance by a look
+# at its byte counters.
 renegotiate()
 {
 	hosts s c1
-	server_conf "proto $1" "keepalive 2 10" "reneg-sec 10" "data-ciphers $3"
-	client_conf c1 "$2" "$1" "reneg-sec 10" "data-ciphers $3"
+	server_conf "proto $1" "keepalive 1 10" "reneg-sec 10" "inactive 3 1"
+	client_conf c1 "$2" "$1" "reneg-sec 10" "status status.c1 1"
 	start_server
 	start_clients c1
 	dco s c1
@@ -63,8 +70,8 @@ renegotiate()
 	transfer c1 s "$(inner4 s)" 1000000
 	ping_stop c1
 	ping_stop s
-	ping_gapless c1 1500
-	ping_gapless s 1500
+	ping_gapless c1 1000
+	ping_gapless s 1000
 	handshakes_reach s $((ROUNDS + 1)) ||
 		fail "the server counts fewer renegotiations than the client"
 	kernel_only c1 1000000
@@ -72,5 +79,5 @@ renegotiate()
 	no_drops c1
 }
 
-scenario "renegotiation under traffic" renegotiate udp4 198.18.0.2 AES-256-GCM
+scenario "renegotiation under traffic" renegotiate udp4 198.18.0.2
 run_scenarios

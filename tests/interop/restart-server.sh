@@ -49,7 +49,21 @@ anew()
 	back
 }
 
+# The socket of the killed one is the kernel's as long as there are peers on it.
+# It has to go with the device: the new server wants the port.
+crashed()
+{
+	network
+	log_mark c1
+	log_mark c2
+	stop s KILL
+	ip -n "$(ns s)" link del tun0 || [ -n "$NO_DCO" ]
+	start s
+	back
+}
+
 scenario "server gets SIGUSR1" by_signal USR1
 scenario "server gets SIGHUP" by_signal HUP
 scenario "server stops and starts" anew
+scenario "server is killed and starts at once" crashed
 run_scenarios

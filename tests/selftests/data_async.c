@@ -49,7 +49,7 @@ static const struct substitute substitutes[] = {
 
 static int crypto_fd = -1;
 static struct alg_request removals[SUBSTITUTES];
-static volatile int installed[SUBSTITUTES];
+static bool installed[SUBSTITUTES];
 
 static void alg_request(struct alg_request *r, int type,
 			const struct substitute *s)
@@ -107,7 +107,7 @@ static int substitute_install(unsigned int i)
 	alg_request(&removals[i], CRYPTO_MSG_DELALG, &substitutes[i]);
 	ret = crypto_ask(&r);
 	if (!ret)
-		installed[i] = 1;
+		installed[i] = true;
 	return ret;
 }
 
@@ -120,7 +120,7 @@ static void substitute_remove(unsigned int i)
 	/* keys are freed a grace period after their peers */
 	WAIT_FOR((ret = crypto_ask(&removals[i])) != -EBUSY, 10000);
 	CHECK_ERR(0, ret);
-	installed[i] = 0;
+	installed[i] = false;
 }
 
 /* Users of a cipher by what /proc/crypto says, -1 if it is not there. */
@@ -166,6 +166,7 @@ static void flood(struct data_bed *bed, struct data_far *far)
 
 static void in_flight_peer(struct data_bed *bed)
 {
+	uint8_t buf[WIRE_MAX];
 	struct data_far far;
 	unsigned int i;
 
@@ -179,8 +180,7 @@ static void in_flight_peer(struct data_bed *bed)
 	/* whatever became of those: a new peer works */
 	if (!data_far_add(bed, &far, &one))
 		return;
-	while (packet_recv(bed->tap, (uint8_t[WIRE_MAX]){ 0 }, WIRE_MAX,
-			   300) > 0)
+	while (packet_recv(bed->tap, buf, sizeof(buf), 300) > 0)
 		;
 	data_to_far(bed, &far, NULL, NULL);
 	data_to_near(bed, &far);
@@ -274,12 +274,11 @@ static const struct {
 int main(int argc, char **argv)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
-	static char *all[] = { NULL, NULL };
 	unsigned int i;
 	int ret = 0;
 
 	if (argc > 1 && !strcmp(argv[1], "in-flight"))
-		return DATA_RUN(in_flight, all);
+		return data_run(in_flight, ARRAY_SIZE(in_flight), NULL);
 	need_root();
 	ktap_plan(ARRAY_SIZE(runs));
 	netns_sh(NULL, "modprobe -qa crypto_user pcrypt");

@@ -92,7 +92,7 @@ static void from_stranger(struct data_bed *bed)
 /* The application's own packets leave as before. */
 static void userspace_sends(struct data_bed *bed)
 {
-	static const char hello[] = "\x40" "a control packet";
+	static const char hello[] = "@ is the first byte of a control packet";
 	struct udp_source source;
 	char got[WIRE_MAX];
 	struct data_far far;

@@ -31,7 +31,7 @@
 #define UDP_SEGMENT	103
 #endif
 
-#define BULK		(3 << 20)
+#define BULK		(2 << 20)
 #define CHUNK		65536
 #define PEER_ID		66
 #define TCP_PORT	5001
@@ -102,9 +102,8 @@ static void *receiver(void *arg)
 {
 	struct timeval limit = { .tv_sec = 20 };
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-	static __thread uint8_t buf[CHUNK];
+	uint8_t buf[CHUNK], digest[32];
 	struct transfer *t = arg;
-	uint8_t digest[32];
 	ssize_t len;
 	int fd;
 
@@ -585,43 +584,40 @@ static void check_tcp_segment(const uint8_t *whole, const uint8_t *got,
 /* Handed to the device as a virtual machine's network card would do it. */
 static void check_tcp_gso(struct data_bed *bed, struct data_far *far, bool v6)
 {
-	struct {
-		struct virtio_net_hdr hdr;
-		uint8_t packet[8192];
-	} __attribute__((packed)) out = {
-		.hdr = {
-			.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-			.gso_type = v6 ? VIRTIO_NET_HDR_GSO_TCPV6 :
-					 VIRTIO_NET_HDR_GSO_TCPV4,
-			.hdr_len = (v6 ? 40 : 20) + 20,
-			.gso_size = SEGMENT_LEN,
-			.csum_start = v6 ? 40 : 20,
-			.csum_offset = 16,
-		},
+	const struct virtio_net_hdr hdr = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = v6 ? VIRTIO_NET_HDR_GSO_TCPV6 :
+				 VIRTIO_NET_HDR_GSO_TCPV4,
+		.hdr_len = (v6 ? 40 : 20) + 20,
+		.gso_size = SEGMENT_LEN,
+		.csum_start = v6 ? 40 : 20,
+		.csum_offset = 16,
 	};
 	struct sockaddr_ll ll = {
 		.sll_family = AF_PACKET,
 		.sll_protocol = htons(v6 ? ETH_P_IPV6 : ETH_P_IP),
 		.sll_ifindex = bed->ifindex,
 	};
+	uint8_t out[sizeof(hdr) + 8192], *packet = out + sizeof(hdr);
 	uint8_t got[WIRE_MAX];
 	unsigned int i;
 	int on = 1, fd;
 	ssize_t len;
 
-	len = sizeof(out.hdr);
-	len += make_tcp(out.packet, v6, (SEGMENTS - 1) * SEGMENT_LEN + 321);
+	memcpy(out, &hdr, sizeof(hdr));
+	len = sizeof(hdr);
+	len += make_tcp(packet, v6, (SEGMENTS - 1) * SEGMENT_LEN + 321);
 	netns_enter(bed->near);
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	netns_enter(netns_home());
 	CHECK_EQ(0, setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &on,
 			       sizeof(on)));
-	CHECK_EQ(len, sendto(fd, &out, len, 0, (struct sockaddr *)&ll,
+	CHECK_EQ(len, sendto(fd, out, len, 0, (struct sockaddr *)&ll,
 			     sizeof(ll)));
 	for (i = 0; ktap_good() && i < SEGMENTS; i++) {
 		len = data_far_recv(far, got, NULL, NULL);
 		if (CHECK_GE(40, len))
-			check_tcp_segment(out.packet, got, len, i);
+			check_tcp_segment(packet, got, len, i);
 	}
 	CHECK(udp_quiet(far->fd, 0));
 	close(fd);

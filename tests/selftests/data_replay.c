@@ -19,7 +19,8 @@ static size_t make_plain(void *plain, uint32_t packet_id)
 	return data_inner(plain, VPN_FAR4, VPN_NEAR4, 80, packet_id);
 }
 
-static void accepted(struct data_bed *bed, struct data_far *far, uint32_t id)
+static void check_accepted(struct data_bed *bed, struct data_far *far,
+			   uint32_t id)
 {
 	uint8_t plain[WIRE_MAX];
 	size_t len = make_plain(plain, id);
@@ -28,8 +29,8 @@ static void accepted(struct data_bed *bed, struct data_far *far, uint32_t id)
 		  "packet id %u was not accepted", id);
 }
 
-static void refused(struct data_bed *bed, struct data_far *far, uint32_t id,
-		    const char *reason)
+static void check_refused(struct data_bed *bed, struct data_far *far,
+			  uint32_t id, const char *reason)
 {
 	struct data_drops before;
 	uint8_t plain[WIRE_MAX];
@@ -50,11 +51,11 @@ static void replayed(struct data_bed *bed)
 	if (!data_far_add(bed, &far, &one))
 		return;
 	for (id = 1; id <= 5; id++) {
-		accepted(bed, &far, id);
-		refused(bed, &far, id, "rx_drop_replay");
+		check_accepted(bed, &far, id);
+		check_refused(bed, &far, id, "rx_drop_replay");
 	}
 	for (id = 1; id <= 5; id++)
-		refused(bed, &far, id, "rx_drop_replay");
+		check_refused(bed, &far, id, "rx_drop_replay");
 	data_far_close(&far);
 }
 
@@ -67,9 +68,9 @@ static void reordered(struct data_bed *bed)
 	if (!data_far_add(bed, &far, &one))
 		return;
 	for (i = 0; i < ARRAY_SIZE(ids); i++)
-		accepted(bed, &far, ids[i]);
+		check_accepted(bed, &far, ids[i]);
 	for (i = 0; i < ARRAY_SIZE(ids); i++)
-		refused(bed, &far, ids[i], "rx_drop_replay");
+		check_refused(bed, &far, ids[i], "rx_drop_replay");
 	data_far_close(&far);
 }
 
@@ -79,18 +80,18 @@ static void edge(struct data_bed *bed)
 
 	if (!data_far_add(bed, &far, &one))
 		return;
-	accepted(bed, &far, 1);
-	accepted(bed, &far, 1500);
-	accepted(bed, &far, 3000);
-	refused(bed, &far, 3000 - WINDOW, "rx_drop_old");
-	accepted(bed, &far, 3000 - WINDOW + 1);
-	refused(bed, &far, 3000 - WINDOW + 1, "rx_drop_replay");
-	refused(bed, &far, 1, "rx_drop_old");
-	refused(bed, &far, 1500, "rx_drop_replay");
+	check_accepted(bed, &far, 1);
+	check_accepted(bed, &far, 1500);
+	check_accepted(bed, &far, 3000);
+	check_refused(bed, &far, 3000 - WINDOW, "rx_drop_old");
+	check_accepted(bed, &far, 3000 - WINDOW + 1);
+	check_refused(bed, &far, 3000 - WINDOW + 1, "rx_drop_replay");
+	check_refused(bed, &far, 1, "rx_drop_old");
+	check_refused(bed, &far, 1500, "rx_drop_replay");
 	/* one further: what was the edge is behind it */
-	accepted(bed, &far, 3001);
-	refused(bed, &far, 3000 - WINDOW + 1, "rx_drop_old");
-	accepted(bed, &far, 3000 - WINDOW + 2);
+	check_accepted(bed, &far, 3001);
+	check_refused(bed, &far, 3000 - WINDOW + 1, "rx_drop_old");
+	check_accepted(bed, &far, 3000 - WINDOW + 2);
 	data_far_close(&far);
 }
 
@@ -101,29 +102,29 @@ static void jump(struct data_bed *bed)
 
 	if (!data_far_add(bed, &far, &one))
 		return;
-	accepted(bed, &far, id);
+	check_accepted(bed, &far, id);
 	/* as far as the window is wide, less one: the last is still in it */
 	id += WINDOW - 1;
-	accepted(bed, &far, id);
-	refused(bed, &far, id - WINDOW + 1, "rx_drop_replay");
+	check_accepted(bed, &far, id);
+	check_refused(bed, &far, id - WINDOW + 1, "rx_drop_replay");
 	/* just as far */
 	id += WINDOW;
-	accepted(bed, &far, id);
-	refused(bed, &far, id - WINDOW, "rx_drop_old");
-	accepted(bed, &far, id - WINDOW + 1);
-	accepted(bed, &far, id - 1);
+	check_accepted(bed, &far, id);
+	check_refused(bed, &far, id - WINDOW, "rx_drop_old");
+	check_accepted(bed, &far, id - WINDOW + 1);
+	check_accepted(bed, &far, id - 1);
 	/* much further, with nothing left of the old bits */
 	id += 10 * WINDOW + 3;
-	accepted(bed, &far, id);
-	refused(bed, &far, id, "rx_drop_replay");
-	refused(bed, &far, id - WINDOW, "rx_drop_old");
-	accepted(bed, &far, id - WINDOW + 1);
-	accepted(bed, &far, id - 1000);
-	accepted(bed, &far, id - 1);
+	check_accepted(bed, &far, id);
+	check_refused(bed, &far, id, "rx_drop_replay");
+	check_refused(bed, &far, id - WINDOW, "rx_drop_old");
+	check_accepted(bed, &far, id - WINDOW + 1);
+	check_accepted(bed, &far, id - 1000);
+	check_accepted(bed, &far, id - 1);
 	/* and more than half of all ids */
 	id = 0xf0000000;
-	accepted(bed, &far, id);
-	refused(bed, &far, 500, "rx_drop_old");
+	check_accepted(bed, &far, id);
+	check_refused(bed, &far, 500, "rx_drop_old");
 	data_far_close(&far);
 }
 
@@ -137,16 +138,16 @@ static void forged(struct data_bed *bed)
 
 	if (!data_far_add(bed, &far, &one))
 		return;
-	accepted(bed, &far, 1);
+	check_accepted(bed, &far, 1);
 	data_drops_read(bed, &before);
 	len = make_plain(plain, 100000);
 	len = wire_seal(&far.seal, far.id, 100000, plain, len, packet);
 	packet[len - 1] ^= 0x80;
 	data_far_send_raw(&far, packet, len);
 	data_check_drops(bed, &before, "rx_drop_auth", 1);
-	accepted(bed, &far, 2);
-	refused(bed, &far, 2, "rx_drop_replay");
-	accepted(bed, &far, 100000);
+	check_accepted(bed, &far, 2);
+	check_refused(bed, &far, 2, "rx_drop_replay");
+	check_accepted(bed, &far, 100000);
 	data_far_close(&far);
 }
 
@@ -239,15 +240,15 @@ static void floor_after_silence(struct data_bed *bed)
 
 	if (!data_far_add(bed, &far, &one))
 		return;
-	accepted(bed, &far, 10);
-	accepted(bed, &far, 20);
-	accepted(bed, &far, 15);
+	check_accepted(bed, &far, 10);
+	check_accepted(bed, &far, 20);
+	check_accepted(bed, &far, 15);
 	sleep_ms(31500);
-	refused(bed, &far, 14, "rx_drop_old");
-	refused(bed, &far, 19, "rx_drop_old");
-	accepted(bed, &far, 22);
-	accepted(bed, &far, 21);
-	refused(bed, &far, 18, "rx_drop_old");
+	check_refused(bed, &far, 14, "rx_drop_old");
+	check_refused(bed, &far, 19, "rx_drop_old");
+	check_accepted(bed, &far, 22);
+	check_accepted(bed, &far, 21);
+	check_refused(bed, &far, 18, "rx_drop_old");
 	data_far_close(&far);
 }
 

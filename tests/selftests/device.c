@@ -325,11 +325,8 @@ static void socket_closed(void)
 	fixture_end(&f);
 }
 
-/*
- * A namespace is gone when the other end of a veth pair into it is. @sock_ns:
- * where the transport is.
- */
-static void namespace_goes(bool sock_inside)
+/* The namespace has gone when the other end of a veth pair into it has. */
+static void netns_deleted(void)
 {
 	struct netns *outside = netns_new("outside"), *inside;
 	struct ovpn_peer_args args = {
@@ -344,7 +341,7 @@ static void namespace_goes(bool sock_inside)
 	ifindex = ovpn_link_new(inside, "ovpn0", OVPN_MODE_MP);
 	netns_up(inside, "ovpn0");
 	nl = ovpn_nl_open(inside);
-	args.socket = udp_socket(sock_inside ? inside : outside, "0.0.0.0", 0);
+	args.socket = udp_socket(outside, "0.0.0.0", 0);
 	CHECK_ERR(0, ovpn_nl_new_peer(nl, ifindex, &args));
 	CHECK_ERR(0, ovpn_nl_set_peer(nl, ifindex, 1, 1, 60));
 	close(args.socket);
@@ -352,16 +349,6 @@ static void namespace_goes(bool sock_inside)
 	netns_free(inside);
 	CHECK(WAIT_FOR(!netns_ifindex(outside, "veth0"), 10000));
 	netns_free(outside);
-}
-
-static void netns_deleted(void)
-{
-	namespace_goes(false);
-}
-
-static void netns_deleted_with_socket(void)
-{
-	namespace_goes(true);
 }
 
 /* The transport's namespace is let go while the device stays elsewhere. */
@@ -405,8 +392,6 @@ static const struct ktap_case cases[] = {
 	{ "deleted with peers", deleted_with_peers },
 	{ "socket closed by its owner", socket_closed },
 	{ "namespace deleted with a device in it", netns_deleted },
-	{ "namespace deleted with device and socket in it",
-	  netns_deleted_with_socket },
 	{ "namespace of the socket deleted", netns_of_socket },
 };
 

@@ -22,8 +22,9 @@ static void never_reads(void)
 	fixture_peers(&f, 1, PEERS);
 	for (id = 1; id <= PEERS; id++)
 		CHECK_ERR(0, ovpn_nl_set_peer(f.nl, f.ifindex, id, 0, 1));
-	sleep_ms(3000);
 	/* first it is waited for */
+	CHECK(WAIT_FOR(ethtool_count(f.ns, "ovpn0", "peers_expired"), 15000));
+	sleep_ms(1000);
 	CHECK_RANGE(1, PEERS - 1, ovpn_nl_dump(f.nl, f.ifindex, NULL));
 	start = now_ms();
 	CHECK(WAIT_FOR(!ethtool_count(f.ns, "ovpn0", "peers"), LIMIT_MS));

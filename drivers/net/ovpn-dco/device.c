@@ -31,7 +31,6 @@ static int ovpn_dev_init(struct net_device *dev)
 	int err;
 
 	ovpn->dev = dev;
-	__skb_queue_head_init(&ovpn->unread);
 	ovpn_keepalive_init(ovpn);
 
 	ovpn->stats = netdev_alloc_pcpu_stats(struct ovpn_dev_stats);
@@ -69,7 +68,6 @@ static void ovpn_dev_free(struct net_device *dev)
 {
 	struct ovpn_dev *ovpn = netdev_priv(dev);
 
-	__skb_queue_purge(&ovpn->unread);
 	ovpn_peer_table_destroy(&ovpn->peers);
 	free_percpu(ovpn->stats);
 }

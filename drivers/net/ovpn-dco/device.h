@@ -48,8 +48,6 @@ struct ovpn_abi {
  * @keepalive_due: when @keepalive runs, seconds on the boot-time clock; guarded
  *	by peers.lock
  * @keepalive_armed: whether it does; guarded by peers.lock
- * @unread: the notifications that some listener has not read yet; guarded by
- *	peers.lock
  * @expired_logged: when a request for an expired peer was last logged, in
  *	jiffies; 0 for never
  *
@@ -67,7 +65,6 @@ struct ovpn_dev {
 	struct delayed_work keepalive;
 	u32 keepalive_due;
 	bool keepalive_armed;
-	struct sk_buff_head unread;
 	unsigned long expired_logged;
 };
 

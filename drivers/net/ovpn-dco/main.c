@@ -22,7 +22,7 @@ static int __init ovpn_init(void)
 		return -ENOMEM;
 
 	/* Userspace may come as soon as it is registered: last */
-	err = ovpn_netlink_v2_register();
+	err = ovpn_netlink_register();
 	if (err)
 		goto err_wq;
 	err = rtnl_link_register(&ovpn_dco_link_ops);
@@ -31,7 +31,7 @@ static int __init ovpn_init(void)
 	return 0;
 
 err_netlink:
-	ovpn_netlink_v2_unregister();
+	ovpn_netlink_unregister();
 err_wq:
 	destroy_workqueue(ovpn_wq);
 	return err;
@@ -41,7 +41,7 @@ static void __exit ovpn_exit(void)
 {
 	/* Notifications are sent until the last device is gone: devices first */
 	rtnl_link_unregister(&ovpn_dco_link_ops);
-	ovpn_netlink_v2_unregister();
+	ovpn_netlink_unregister();
 
 	/* What RCU is about to queue, what is queued, and what that frees */
 	rcu_barrier();

@@ -3,20 +3,36 @@
 
 #include <linux/netlink.h>
 #include <net/genetlink.h>
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
 
 #include "device.h"
 #include "netlink.h"
 #include "peer.h"
 #include "peer_table.h"
 
-/* How many notifications of a device may be unread by its slowest listener. A
- * listener whose buffer overflows exits, in the case of OpenVPN. The smallest
+/* How many notifications may be unread by the slowest listener of a namespace.
+ * A listener whose buffer overflows exits, in the case of OpenVPN. The smallest
  * buffer seen is that of its third edition, 21 notifications.
  */
 #define UNREAD_MAX	20
 
 /* A listener that has not read for so long does not read at all */
 #define UNREAD_TIMEOUT	(3 * HZ)
+
+/**
+ * struct ovpn_net - what belongs to a network namespace
+ * @unread: the notifications that some listener has not read yet, with their
+ *	lock, which is taken with BH off, inside a peer table's
+ *
+ * Per namespace and not per device, because every listener gets the
+ * notifications of all devices.
+ */
+struct ovpn_net {
+	struct sk_buff_head unread;
+};
+
+static unsigned int ovpn_net_id;
 
 struct unread_cb {
 	unsigned long since;
@@ -27,36 +43,48 @@ static struct unread_cb *unread_cb(struct sk_buff *skb)
 	return (struct unread_cb *)skb->cb;
 }
 
+static struct sk_buff_head *unread_of(const struct ovpn_dev *ovpn)
+{
+	struct ovpn_net *net = net_generic(dev_net(ovpn->dev), ovpn_net_id);
+
+	return &net->unread;
+}
+
 /* Forget the notifications that everybody has read, or that nobody will */
-static void unread_purge(struct ovpn_dev *ovpn)
+static void unread_purge(struct sk_buff_head *unread)
 {
 	struct sk_buff *skb, *next;
 
-	lockdep_assert_held(&ovpn->peers.lock);
+	lockdep_assert_held(&unread->lock);
 
-	skb_queue_walk_safe(&ovpn->unread, skb, next) {
+	skb_queue_walk_safe(unread, skb, next) {
 		/* Ours is the last reference to the data once all have read */
 		if (skb_cloned(skb) &&
 		    time_before(jiffies, unread_cb(skb)->since + UNREAD_TIMEOUT))
 			continue;
-		__skb_unlink(skb, &ovpn->unread);
+		__skb_unlink(skb, unread);
 		consume_skb(skb);
 	}
 }
 
 /**
- * ovpn_netlink_may_notify - may one more notification be sent, or is some
- * listener behind?
- * @ovpn: the device that it would be about
+ * ovpn_netlink_room - how many notifications can be sent without overflowing
+ * a listener?
+ * @ovpn: the device that they are about
  *
- * Context: BH off, peer table's lock held.
- * Return: true if it may.
+ * Context: any but hard interrupts.
+ * Return: that number, 0 if listeners must read first.
  */
-bool ovpn_netlink_may_notify(struct ovpn_dev *ovpn)
+unsigned int ovpn_netlink_room(struct ovpn_dev *ovpn)
 {
-	if (skb_queue_len(&ovpn->unread) >= UNREAD_MAX)
-		unread_purge(ovpn);
-	return skb_queue_len(&ovpn->unread) < UNREAD_MAX;
+	struct sk_buff_head *unread = unread_of(ovpn);
+	unsigned int count;
+
+	spin_lock_bh(&unread->lock);
+	unread_purge(unread);
+	count = skb_queue_len(unread);
+	spin_unlock_bh(&unread->lock);
+	return count < UNREAD_MAX ? UNREAD_MAX - count : 0;
 }
 
 /**
@@ -69,43 +97,75 @@ bool ovpn_netlink_may_notify(struct ovpn_dev *ovpn)
  *
  * A clone is kept, to see when everybody has read it.
  *
- * Context: BH off, peer table's lock held.
+ * Context: any but hard interrupts.
  */
 void ovpn_netlink_notify(struct ovpn_dev *ovpn,
 			 const struct genl_family *family, unsigned int group,
 			 struct sk_buff *msg)
 {
-	struct sk_buff *clone;
+	struct sk_buff *clone = NULL;
 
-	lockdep_assert_held(&ovpn->peers.lock);
-
-	clone = ovpn_netlink_may_notify(ovpn) ? skb_clone(msg, GFP_ATOMIC) :
-						NULL;
+	/* What is over the limit is not paced, so need not be watched */
+	if (ovpn_netlink_room(ovpn))
+		clone = skb_clone(msg, GFP_ATOMIC);
 	if (clone) {
 		unread_cb(clone)->since = jiffies;
-		__skb_queue_tail(&ovpn->unread, clone);
+		skb_queue_tail(unread_of(ovpn), clone);
 	}
 	genlmsg_multicast_netns(family, dev_net(ovpn->dev), msg, 0, group,
 				GFP_ATOMIC);
 }
 
-/**
- * ovpn_netlink_room - how many notifications can be sent without overflowing
- * a listener?
- * @ovpn: the device that they are about
- *
- * Context: any but hard interrupts; peer table's lock not held.
- * Return: that number, 0 if listeners must read first.
- */
-unsigned int ovpn_netlink_room(struct ovpn_dev *ovpn)
+static int __net_init ovpn_net_init(struct net *net)
 {
-	unsigned int unread;
+	struct ovpn_net *on = net_generic(net, ovpn_net_id);
 
-	spin_lock_bh(&ovpn->peers.lock);
-	unread_purge(ovpn);
-	unread = skb_queue_len(&ovpn->unread);
-	spin_unlock_bh(&ovpn->peers.lock);
-	return unread < UNREAD_MAX ? UNREAD_MAX - unread : 0;
+	skb_queue_head_init(&on->unread);
+	return 0;
+}
+
+static void __net_exit ovpn_net_exit(struct net *net)
+{
+	struct ovpn_net *on = net_generic(net, ovpn_net_id);
+
+	skb_queue_purge(&on->unread);
+}
+
+static struct pernet_operations ovpn_net_ops = {
+	.init = ovpn_net_init,
+	.exit = ovpn_net_exit,
+	.id = &ovpn_net_id,
+	.size = sizeof(struct ovpn_net),
+};
+
+/**
+ * ovpn_netlink_register - offer our families to userspace
+ *
+ * Context: process, may sleep.
+ * Return: 0 or an errno.
+ */
+int __init ovpn_netlink_register(void)
+{
+	int err;
+
+	err = register_pernet_subsys(&ovpn_net_ops);
+	if (err)
+		return err;
+	err = ovpn_netlink_v2_register();
+	if (err)
+		unregister_pernet_subsys(&ovpn_net_ops);
+	return err;
+}
+
+/**
+ * ovpn_netlink_unregister - take the families back
+ *
+ * Context: process, may sleep; no device may exist any more.
+ */
+void ovpn_netlink_unregister(void)
+{
+	ovpn_netlink_v2_unregister();
+	unregister_pernet_subsys(&ovpn_net_ops);
 }
 
 /* Once a minute: after a mass expiry there is one for every peer */

@@ -13,13 +13,15 @@ struct sk_buff;
 
 extern const struct ovpn_abi ovpn_abi_v2;
 
+int ovpn_netlink_register(void);
+void ovpn_netlink_unregister(void);
+
 int ovpn_netlink_v2_register(void);
 void ovpn_netlink_v2_unregister(void);
 
 void ovpn_netlink_notify(struct ovpn_dev *ovpn,
 			 const struct genl_family *family, unsigned int group,
 			 struct sk_buff *msg);
-bool ovpn_netlink_may_notify(struct ovpn_dev *ovpn);
 unsigned int ovpn_netlink_room(struct ovpn_dev *ovpn);
 
 int ovpn_netlink_peer(struct ovpn_dev *ovpn, u32 id, struct ovpn_peer **peer,

@@ -755,7 +755,7 @@ static void v2_peer_deleted(struct ovpn_peer *peer,
 	/* A device with thousands of peers goes: no need to overrun every
 	 * listener of the namespace, RTM_DELLINK tells it too.
 	 */
-	if (ovpn->peers.closed && !ovpn_netlink_may_notify(ovpn))
+	if (ovpn->peers.closed && !ovpn_netlink_room(ovpn))
 		return;
 
 	msg = deletion_msg(peer, reason);

@@ -171,31 +171,37 @@ int ovpn_nl_del_key(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id,
 
 /* ---- GET_PEER ---- */
 
+static const struct ovpn_peer_info blank;
+
 static const struct {
 	size_t at, size;
 } info_fields[OVPN_GET_PEER_RESP_ATTR_MAX + 1] = {
-#define FIELD(attr, name)						\
-	[OVPN_GET_PEER_RESP_ATTR_##attr] = {				\
-		offsetof(struct ovpn_peer_info, name),			\
-		sizeof(((struct ovpn_peer_info *)0)->name)		\
-	}
-	FIELD(PEER_ID, id),
-	FIELD(SOCKADDR_REMOTE, remote),
-	FIELD(IPV4, ipv4),
-	FIELD(IPV6, ipv6),
-	FIELD(LOCAL_IP, local),
-	FIELD(LOCAL_PORT, local_port),
-	FIELD(KEEPALIVE_INTERVAL, interval),
-	FIELD(KEEPALIVE_TIMEOUT, timeout),
-	FIELD(VPN_RX_BYTES, vpn_rx_bytes),
-	FIELD(VPN_TX_BYTES, vpn_tx_bytes),
-	FIELD(VPN_RX_PACKETS, vpn_rx_packets),
-	FIELD(VPN_TX_PACKETS, vpn_tx_packets),
-	FIELD(LINK_RX_BYTES, link_rx_bytes),
-	FIELD(LINK_TX_BYTES, link_tx_bytes),
-	FIELD(LINK_RX_PACKETS, link_rx_packets),
-	FIELD(LINK_TX_PACKETS, link_tx_packets),
-#undef FIELD
+#define AT(field)	offsetof(struct ovpn_peer_info, field)
+#define SIZE(field)	sizeof(blank.field)
+#define ATTR(name)	OVPN_GET_PEER_RESP_ATTR_##name
+	[ATTR(PEER_ID)] = { AT(id), SIZE(id) },
+	[ATTR(SOCKADDR_REMOTE)] = { AT(remote), SIZE(remote) },
+	[ATTR(IPV4)] = { AT(ipv4), SIZE(ipv4) },
+	[ATTR(IPV6)] = { AT(ipv6), SIZE(ipv6) },
+	[ATTR(LOCAL_IP)] = { AT(local), SIZE(local) },
+	[ATTR(LOCAL_PORT)] = { AT(local_port), SIZE(local_port) },
+	[ATTR(KEEPALIVE_INTERVAL)] = { AT(interval), SIZE(interval) },
+	[ATTR(KEEPALIVE_TIMEOUT)] = { AT(timeout), SIZE(timeout) },
+	[ATTR(VPN_RX_BYTES)] = { AT(vpn_rx_bytes), SIZE(vpn_rx_bytes) },
+	[ATTR(VPN_TX_BYTES)] = { AT(vpn_tx_bytes), SIZE(vpn_tx_bytes) },
+	[ATTR(VPN_RX_PACKETS)] = { AT(vpn_rx_packets), SIZE(vpn_rx_packets) },
+	[ATTR(VPN_TX_PACKETS)] = { AT(vpn_tx_packets), SIZE(vpn_tx_packets) },
+	[ATTR(LINK_RX_BYTES)] = { AT(link_rx_bytes), SIZE(link_rx_bytes) },
+	[ATTR(LINK_TX_BYTES)] = { AT(link_tx_bytes), SIZE(link_tx_bytes) },
+	[ATTR(LINK_RX_PACKETS)] = {
+		AT(link_rx_packets), SIZE(link_rx_packets)
+	},
+	[ATTR(LINK_TX_PACKETS)] = {
+		AT(link_tx_packets), SIZE(link_tx_packets)
+	},
+#undef AT
+#undef SIZE
+#undef ATTR
 };
 
 static void parse_info_attr(struct ovpn_peer_info *info, struct nlattr *attr)

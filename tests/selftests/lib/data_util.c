@@ -2,7 +2,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -16,7 +15,7 @@
 #include "fixture.h"
 
 /* Every reason of "ethtool -S" for a drop. */
-static const char * const reasons[] = {
+static const char * const reasons[DATA_DROPS] = {
 	"rx_drop_short", "rx_drop_unknown_peer", "rx_drop_unknown_key",
 	"rx_drop_auth", "rx_drop_replay", "rx_drop_old", "rx_drop_id_zero",
 	"rx_drop_not_ip", "rx_drop_rpf", "rx_drop_nomem", "rx_drop_crypto",
@@ -26,8 +25,6 @@ static const char * const reasons[] = {
 	"tx_drop_checksum", "tx_drop_crypto", "tx_drop_no_route",
 	"tx_drop_loop",
 };
-
-_Static_assert(ARRAY_SIZE(reasons) <= DATA_DROPS_MAX, "DATA_DROPS_MAX");
 
 /* ---- the stand ---- */
 
@@ -118,7 +115,7 @@ static void bed_close(struct data_bed *bed)
 
 static bool wanted(const struct data_case *c, char **only)
 {
-	if (!*only)
+	if (!only || !*only)
 		return true;
 	for (; *only; only++)
 		if (strstr(c->name, *only))
@@ -361,6 +358,9 @@ bool data_near_empty(struct data_bed *bed)
 
 /* ---- counters ---- */
 
+/* A line of /proc/net/dev: a name, eight fields each for what came and went. */
+#define COUNTERS " %16[^:]: %llu %llu %llu %llu %*u %*u %*u %*u %llu %llu %llu %llu"
+
 void data_dev_counters(struct netns *ns, const char *dev, struct data_dev *c)
 {
 	char line[512], name[IFNAMSIZ + 1];
@@ -373,10 +373,7 @@ void data_dev_counters(struct netns *ns, const char *dev, struct data_dev *c)
 	if (!f)
 		ktap_bail("/proc/thread-self/net/dev: %s", strerror(errno));
 	while (!found && fgets(line, sizeof(line), f))
-		found = sscanf(line, " %16[^:]: %" SCNu64 " %" SCNu64
-			       " %" SCNu64 " %" SCNu64
-			       " %*u %*u %*u %*u %" SCNu64 " %" SCNu64
-			       " %" SCNu64 " %" SCNu64, name, &c->rx_bytes,
+		found = sscanf(line, COUNTERS, name, &c->rx_bytes,
 			       &c->rx_packets, &c->rx_errors, &c->rx_dropped,
 			       &c->tx_bytes, &c->tx_packets, &c->tx_errors,
 			       &c->tx_dropped) == 9 && !strcmp(name, dev);
@@ -396,16 +393,25 @@ void data_drops_read(struct data_bed *bed, struct data_drops *drops)
 
 bool data_wait_count(struct data_bed *bed, const char *name, uint64_t value)
 {
+	unsigned long long got, want = value;
+
 	WAIT_FOR(ethtool_count(bed->near, TUN, name) >= value, DATA_WAIT_MS);
-	return CHECK_MSG(ethtool_count(bed->near, TUN, name) == value,
-			 "%s is %" PRIu64 ", wanted %" PRIu64, name,
-			 ethtool_count(bed->near, TUN, name), value);
+	got = ethtool_count(bed->near, TUN, name);
+	return CHECK_MSG(got == want, "%s is %llu, wanted %llu", name, got,
+			 want);
+}
+
+static bool check_more(const char *name, unsigned long long before,
+		       unsigned long long now, unsigned long long want)
+{
+	return CHECK_MSG(now - before == want, "%s: %llu more, wanted %llu",
+			 name, now - before, want);
 }
 
 bool data_check_drops(struct data_bed *bed, const struct data_drops *before,
 		      const char *reason, uint64_t count)
 {
-	uint64_t rx = 0, tx = 0, want, got;
+	uint64_t rx = 0, tx = 0, want;
 	struct data_drops now;
 	bool good = true;
 	unsigned int i;
@@ -416,17 +422,14 @@ bool data_check_drops(struct data_bed *bed, const struct data_drops *before,
 	data_drops_read(bed, &now);
 	for (i = 0; i < ARRAY_SIZE(reasons); i++) {
 		want = reason && !strcmp(reason, reasons[i]) ? count : 0;
-		got = now.count[i] - before->count[i];
-		good &= CHECK_MSG(got == want, "%s: %" PRIu64 " more, wanted %"
-				  PRIu64 " more", reasons[i], got, want);
+		good &= check_more(reasons[i], before->count[i], now.count[i],
+				   want);
 		*(reasons[i][0] == 'r' ? &rx : &tx) += want;
 	}
-	got = now.dev.rx_dropped - before->dev.rx_dropped;
-	good &= CHECK_MSG(got == rx, "rx_dropped of the device: %" PRIu64
-			  " more, wanted %" PRIu64, got, rx);
-	got = now.dev.tx_dropped - before->dev.tx_dropped;
-	good &= CHECK_MSG(got == tx, "tx_dropped of the device: %" PRIu64
-			  " more, wanted %" PRIu64, got, tx);
+	good &= check_more("rx_dropped of the device", before->dev.rx_dropped,
+			   now.dev.rx_dropped, rx);
+	good &= check_more("tx_dropped of the device", before->dev.tx_dropped,
+			   now.dev.tx_dropped, tx);
 	return good;
 }
 

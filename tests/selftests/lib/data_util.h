@@ -70,7 +70,8 @@ struct data_case {
 
 /*
  * Plans and runs the cases, each on a stand of its own; returns what main()
- * has to return. With arguments, runs the cases whose names contain one.
+ * has to return. If @only names any (NULL ends it), runs those whose names
+ * contain one of these words.
  */
 int data_run(const struct data_case *cases, unsigned int count, char **only);
 #define DATA_RUN(cases, argv)	data_run(cases, ARRAY_SIZE(cases), (argv) + 1)
@@ -168,17 +169,17 @@ bool data_near_empty(struct data_bed *bed);
 /* ---- counters ---- */
 
 struct data_dev {
-	uint64_t rx_bytes, rx_packets, rx_errors, rx_dropped;
-	uint64_t tx_bytes, tx_packets, tx_errors, tx_dropped;
+	unsigned long long rx_bytes, rx_packets, rx_errors, rx_dropped;
+	unsigned long long tx_bytes, tx_packets, tx_errors, tx_dropped;
 };
 
 /* "ip -s link" of a device. */
 void data_dev_counters(struct netns *ns, const char *dev, struct data_dev *c);
 
-#define DATA_DROPS_MAX	32
+#define DATA_DROPS	23
 
 struct data_drops {
-	uint64_t count[DATA_DROPS_MAX];
+	uint64_t count[DATA_DROPS];
 	struct data_dev dev;
 };
 

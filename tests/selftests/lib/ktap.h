@@ -80,7 +80,11 @@ int ktap_result(void);
 
 /* Plan, run and judge a table of cases; returns what main() has to return. */
 int ktap_run(const struct ktap_case *cases, unsigned int count);
-#define KTAP_RUN(cases)	ktap_run(cases, ARRAY_SIZE(cases))
+#define KTAP_RUN(cases) ({						\
+	__auto_type __table = &(cases);					\
+									\
+	ktap_run(*__table, ARRAY_SIZE(*__table));			\
+})
 
 /*
  * Runs a function in a process of its own, for what a process cannot take

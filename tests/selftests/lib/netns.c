@@ -313,23 +313,22 @@ static int run_command(struct netns *ns, const char *command, char *out,
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-#define FORMAT_COMMAND(buf, fmt)					\
-	do {								\
-		va_list __args;						\
-									\
-		va_start(__args, fmt);					\
-		if (vsnprintf(buf, sizeof(buf), fmt, __args) >=		\
-		    (int)sizeof(buf))					\
-			ktap_bail("command too long: %s", fmt);		\
-		va_end(__args);						\
-	} while (0)
+static void format_command(char *line, size_t size, const char *command,
+			   va_list args)
+{
+	if (vsnprintf(line, size, command, args) >= (int)size)
+		ktap_bail("command too long: %s", command);
+}
 
 int netns_sh(struct netns *ns, const char *command, ...)
 {
 	char line[4096], out[8192];
+	va_list args;
 	int status;
 
-	FORMAT_COMMAND(line, command);
+	va_start(args, command);
+	format_command(line, sizeof(line), command, args);
+	va_end(args);
 	status = run_command(ns, line, out, sizeof(out));
 	put_output(out);
 	return status;
@@ -338,9 +337,12 @@ int netns_sh(struct netns *ns, const char *command, ...)
 void netns_run(struct netns *ns, const char *command, ...)
 {
 	char line[4096], out[8192];
+	va_list args;
 	int status;
 
-	FORMAT_COMMAND(line, command);
+	va_start(args, command);
+	format_command(line, sizeof(line), command, args);
+	va_end(args);
 	status = run_command(ns, line, out, sizeof(out));
 	if (!status)
 		return;
@@ -352,8 +354,11 @@ int netns_read(struct netns *ns, char *out, size_t size, const char *command,
 	       ...)
 {
 	char line[4096];
+	va_list args;
 
-	FORMAT_COMMAND(line, command);
+	va_start(args, command);
+	format_command(line, sizeof(line), command, args);
+	va_end(args);
 	return run_command(ns, line, out, size);
 }
 
@@ -361,9 +366,12 @@ pid_t netns_spawn(struct netns *ns, const char *command, ...)
 {
 	char line[4096];
 	unsigned int i;
+	va_list args;
 	pid_t pid;
 
-	FORMAT_COMMAND(line, command);
+	va_start(args, command);
+	format_command(line, sizeof(line), command, args);
+	va_end(args);
 	undo_init();
 	for (i = 0; i < MAX_SPAWNED && undo.spawned[i]; i++)
 		;

@@ -4,7 +4,7 @@
  * ovpn-dco.
  *
  * Functions return 0 (or what they say) and -errno: the kernel's answer, or
- * what went wrong on the way to it (-ETIMEDOUT: no answer within 10 s). The
+ * what went wrong on the way to it (-ETIMEDOUT: no answer within 30 s). The
  * kernel's sentence about a refusal is kept until the next request and never
  * NULL. A client belongs to the network namespace that its thread was in when
  * it was opened, and to one thread at a time.

@@ -10,7 +10,7 @@
 #include "ktap.h"
 #include "nlsock.h"
 
-#define ANSWER_SECONDS	10
+#define ANSWER_SECONDS	30
 #define SEND_BUFFER	(128 << 10)
 #define RECEIVE_BUFFER	(1024 << 10)
 
