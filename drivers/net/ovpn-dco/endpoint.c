@@ -317,6 +317,16 @@ bool ovpn_endpoint_fits_socket(const struct ovpn_sockaddr *remote,
 	return !is_v4(&remote->addr) || !ipv6_only_sock(sk);
 }
 
+/* Not a route that leads back into the tunnel, which would hold its device. Nor
+ * one with another source address than the one wanted: nothing tells when that
+ * comes back, so look for it with each packet.
+ */
+static bool may_cache(const struct ovpn_endpoint *ep,
+		      const struct dst_entry *dst, bool as_wanted)
+{
+	return as_wanted && dst->dev != ep->peer->ovpn->dev;
+}
+
 static struct rtable *route_v4(struct ovpn_endpoint *ep, struct sock *sk,
 			       __be32 *saddr)
 {
@@ -331,14 +341,16 @@ static struct rtable *route_v4(struct ovpn_endpoint *ep, struct sock *sk,
 		.flowi4_uid = sock_net_uid(net, sk),
 	};
 	struct rtable *rt;
+	__be32 wanted;
 
 	rt = dst_cache_get_ip4(&ep->cache, saddr);
 	if (likely(rt))
 		return rt;
 
-	fl.saddr = is_v4(&ep->local) ? v4_of(&ep->local) : 0;
-	if (!fl.saddr)
-		fl.saddr = inet_sk(sk)->inet_saddr;
+	wanted = is_v4(&ep->local) ? v4_of(&ep->local) : 0;
+	if (!wanted)
+		wanted = inet_sk(sk)->inet_saddr;
+	fl.saddr = wanted;
 	/* An address that moved away (VRRP) must not stop the traffic */
 	if (fl.saddr &&
 	    !inet_confirm_addr(net, NULL, 0, fl.saddr, RT_SCOPE_HOST))
@@ -353,7 +365,7 @@ static struct rtable *route_v4(struct ovpn_endpoint *ep, struct sock *sk,
 		return rt;
 
 	*saddr = fl.saddr;
-	if (rt->dst.dev != ep->peer->ovpn->dev)
+	if (may_cache(ep, &rt->dst, !wanted || fl.saddr == wanted))
 		dst_cache_set_ip4(&ep->cache, &rt->dst, fl.saddr);
 	return rt;
 }
@@ -393,15 +405,17 @@ static struct dst_entry *route_v6(struct ovpn_endpoint *ep, struct sock *sk,
 		.flowi6_oif = ep->remote.scope_id ?: ep->oif,
 		.flowi6_uid = sock_net_uid(net, sk),
 	};
+	struct in6_addr wanted;
 	struct dst_entry *dst;
 
 	dst = dst_cache_get_ip6(&ep->cache, saddr);
 	if (likely(dst))
 		return dst;
 
-	fl.saddr = ep->local;
-	if (ipv6_addr_any(&fl.saddr))
-		fl.saddr = inet6_sk(sk)->saddr;
+	wanted = ep->local;
+	if (ipv6_addr_any(&wanted))
+		wanted = inet6_sk(sk)->saddr;
+	fl.saddr = wanted;
 	if (!ipv6_addr_any(&fl.saddr) &&
 	    !ipv6_chk_addr(net, &fl.saddr, NULL, 0))
 		fl.saddr = in6addr_any;
@@ -415,7 +429,8 @@ static struct dst_entry *route_v6(struct ovpn_endpoint *ep, struct sock *sk,
 		return dst;
 
 	*saddr = fl.saddr;
-	if (dst->dev != ep->peer->ovpn->dev)
+	if (may_cache(ep, dst, ipv6_addr_any(&wanted) ||
+			       ipv6_addr_equal(&fl.saddr, &wanted)))
 		dst_cache_set_ip6(&ep->cache, dst, &fl.saddr);
 	return dst;
 }
