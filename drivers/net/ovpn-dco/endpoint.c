@@ -407,6 +407,7 @@ static struct dst_entry *route_v6(struct ovpn_endpoint *ep, struct sock *sk,
 	};
 	struct in6_addr wanted;
 	struct dst_entry *dst;
+	bool as_wanted;
 
 	dst = dst_cache_get_ip6(&ep->cache, saddr);
 	if (likely(dst))
@@ -429,8 +430,9 @@ static struct dst_entry *route_v6(struct ovpn_endpoint *ep, struct sock *sk,
 		return dst;
 
 	*saddr = fl.saddr;
-	if (may_cache(ep, dst, ipv6_addr_any(&wanted) ||
-			       ipv6_addr_equal(&fl.saddr, &wanted)))
+	as_wanted = ipv6_addr_any(&wanted) ||
+		    ipv6_addr_equal(&fl.saddr, &wanted);
+	if (may_cache(ep, dst, as_wanted))
 		dst_cache_set_ip6(&ep->cache, dst, &fl.saddr);
 	return dst;
 }
