@@ -70,14 +70,28 @@ wire()
 # here, so that all of them ought to say the same.
 server_file()
 {
-	awk -F '\t' '$1 == "CLIENT_LIST" { print $6, $7 }' "$WORK/status.s"
+	awk -F '\t' '$1 == "CLIENT_LIST" { print $6, $7 }' "$WORK/status.s" |
+		grep .
 }
 
 client_file()
 {
 	awk -F , '/^TCP\/UDP read bytes/ { down = $2 }
 		/^TCP\/UDP write bytes/ { up = $2 }
-		END { print up, down }' "$WORK/status.c1"
+		END { if (up && down) print up, down }' "$WORK/status.c1" |
+		grep .
+}
+
+# A file may be read while it is being written.
+whole()
+{
+	local i
+
+	for i in 1 2 3 4 5; do
+		"$1" && return 0
+		sleep 0.1
+	done
+	return 1
 }
 
 # manage HOST COMMAND PATTERN: send that, print the first line that matches
@@ -107,18 +121,22 @@ client_management()
 		tr -d '\r' | sed 's/.*:\([0-9]*\),\([0-9]*\)$/\2 \1/'
 }
 
-# The files are written once a second; wait for a state from after now.
+# The files are written once a second; wait for a state from after now. The
+# first one written may have been collected just before.
 fresh()
 {
-	local now
+	local i
 
-	now=$(date +%s)
-	within 10 newer "$now" s && within 10 newer "$now" c1
+	for i in 1 2; do
+		touch "$WORK/now"
+		within 10 newer s || return 1
+		within 10 newer c1 || return 1
+	done
 }
 
 newer()
 {
-	[ "$(date -r "$WORK/status.$2" +%s)" -gt $(($1 + 1)) ]
+	[ "$WORK/status.$1" -nt "$WORK/now" ]
 }
 
 # grown BEFORE AFTER UP DOWN WHAT: both have grown by exactly that much
@@ -142,8 +160,8 @@ pings()
 	network
 	fresh || fail "the status files are not written"
 	wire0=$(wire)
-	sfile0=$(server_file)
-	cfile0=$(client_file)
+	sfile0=$(whole server_file)
+	cfile0=$(whole client_file)
 	smgmt0=$(server_management)
 	cmgmt0=$(client_management)
 
@@ -152,8 +170,8 @@ pings()
 	fresh || fail "the status files are no longer written"
 	each=$((each * count))
 	grown "$wire0" "$(wire)" "$each" "$each" "the wire itself"
-	grown "$sfile0" "$(server_file)" "$each" "$each" "server's status file"
-	grown "$cfile0" "$(client_file)" "$each" "$each" "client's status file"
+	grown "$sfile0" "$(whole server_file)" "$each" "$each" "server's status file"
+	grown "$cfile0" "$(whole client_file)" "$each" "$each" "client's status file"
 	grown "$smgmt0" "$(server_management)" "$each" "$each" "server's management"
 	grown "$cmgmt0" "$(client_management)" "$each" "$each" "client's management"
 }
@@ -167,8 +185,8 @@ bulk()
 	network
 	fresh || fail "the status files are not written"
 	wire0=$(wire)
-	sfile0=$(server_file)
-	cfile0=$(client_file)
+	sfile0=$(whole server_file)
+	cfile0=$(whole client_file)
 
 	transfer c1 s "$(inner4 s)" 3000000
 	within 20 settled || fail "the connection does not calm down"
@@ -179,8 +197,8 @@ bulk()
 	down=$((${wire1#* } - ${wire0#* }))
 	[ "$up" -gt 3000000 ] || fail "less went up than was sent: $up"
 	[ "$down" -gt 3000000 ] || fail "less went down than was sent: $down"
-	grown "$sfile0" "$(server_file)" "$up" "$down" "server's status file"
-	grown "$cfile0" "$(client_file)" "$up" "$down" "client's status file"
+	grown "$sfile0" "$(whole server_file)" "$up" "$down" "server's status file"
+	grown "$cfile0" "$(whole client_file)" "$up" "$down" "client's status file"
 	kernel_only c1 3000000
 	no_drops s
 	no_drops c1
@@ -199,7 +217,7 @@ disconnect()
 	network "script-security 2" "client-disconnect $WORK/gone"
 	fresh || fail "the status files are not written"
 	wire0=$(wire)
-	file0=$(server_file)
+	file0=$(whole server_file)
 	ping_all c1 "$(inner4 s)" -c 100 -i 0.01 -s 1000
 	wire1=$(wire)
 	stop s
