@@ -337,5 +337,5 @@ int main(int argc, char **argv)
 			.arg = place,
 		};
 	}
-	return DATA_RUN(cases, argv);
+	return data_run(cases, ARRAY_SIZE(cases), argv + 1);
 }

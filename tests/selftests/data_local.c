@@ -290,5 +290,5 @@ int main(int argc, char **argv)
 			.arg = family,
 		};
 	}
-	return DATA_RUN(cases, argv);
+	return data_run(cases, ARRAY_SIZE(cases), argv + 1);
 }

@@ -346,5 +346,5 @@ int main(int argc, char **argv)
 			.arg = ways[i % 3],
 		};
 	}
-	return DATA_RUN(cases, argv);
+	return data_run(cases, ARRAY_SIZE(cases), argv + 1);
 }

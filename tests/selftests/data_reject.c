@@ -451,5 +451,5 @@ int main(int argc, char **argv)
 	};
 
 	(void)argc;
-	return DATA_RUN(cases, argv);
+	return data_run(cases, ARRAY_SIZE(cases), argv + 1);
 }

@@ -271,5 +271,5 @@ int main(int argc, char **argv)
 	CPU_ZERO(&cpu);
 	CPU_SET(sched_getcpu(), &cpu);
 	sched_setaffinity(0, sizeof(cpu), &cpu);
-	return DATA_RUN(cases, argv);
+	return data_run(cases, ARRAY_SIZE(cases), argv + 1);
 }

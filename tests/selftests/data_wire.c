@@ -398,5 +398,5 @@ int main(int argc, char **argv)
 			.arg = &vectors[i],
 		};
 	}
-	return DATA_RUN(cases, argv);
+	return data_run(cases, ARRAY_SIZE(cases), argv + 1);
 }

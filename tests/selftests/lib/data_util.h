@@ -74,7 +74,6 @@ struct data_case {
  * contain one of these words.
  */
 int data_run(const struct data_case *cases, unsigned int count, char **only);
-#define DATA_RUN(cases, argv)	data_run(cases, ARRAY_SIZE(cases), (argv) + 1)
 
 /* ---- the far end ---- */
 
