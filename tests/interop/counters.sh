@@ -134,8 +134,12 @@ fresh()
 	done
 }
 
+# A server without traffic of its own sleeps for longer than that second, until
+# somebody talks to it.
 newer()
 {
+	[ ! "$WORK/status.$1" -nt "$WORK/now" ] || return 0
+	manage "$1" pid '^SUCCESS: pid=' >/dev/null
 	[ "$WORK/status.$1" -nt "$WORK/now" ]
 }
 

@@ -534,7 +534,7 @@ kernel_only()
 #
 # Multicast of the stack itself (MLD reports on the tunnel) goes nowhere on a
 # server: it has no peer with that address, and from a client it fails the
-# reverse-path check.
+# reverse-path check, or comes before the first key.
 no_drops()
 {
 	local host=$1 name value
@@ -542,7 +542,7 @@ no_drops()
 	shift
 	[ -z "$NO_DCO" ] || return 0
 	while read -r name value; do
-		case " tx_drop_no_peer: rx_drop_rpf: $* " in
+		case " tx_drop_no_peer: tx_drop_no_key: rx_drop_rpf: $* " in
 		*" $name "*) continue ;;
 		esac
 		case $name in

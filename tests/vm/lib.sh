@@ -5,7 +5,8 @@
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 vm=$top/tests/vm
 build=$top/build
-cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ovpn-dco
+export HOME=${HOME:-/root}
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/ovpn-dco
 
 # Which distribution's kernel and programs the guest has: a file of releases/.
 RELEASE=${RELEASE:-bookworm}
