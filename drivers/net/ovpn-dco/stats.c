@@ -87,7 +87,6 @@ static const struct drop_info drop_infos[OVPN_DROP_COUNT] = {
 	},
 	[OVPN_DROP_TX_NO_KEY] = {
 		.name = "tx_drop_no_key",
-		.text = "cannot send: no key installed",
 		.core = SKB_DROP_REASON_NOT_SPECIFIED,
 	},
 	[OVPN_DROP_TX_KEY_USED_UP] = {
