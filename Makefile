@@ -57,9 +57,14 @@ prepared:
 		exit 1; \
 	fi
 
+# Distributions sign their own modules with a key that is not in the headers:
+# without one there is nothing to sign with, and nothing to complain about.
+UNSIGNED = $(if $(wildcard $(KERNEL_SRC)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
+
 install: all
-	$(KMAKE) INSTALL_MOD_DIR=updates modules_install
-	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) "$$(cat "$(KERNEL_SRC)/include/config/kernel.release")"
+	$(KMAKE) INSTALL_MOD_DIR=updates $(UNSIGNED) modules_install
+	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) \
+		"$$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' "$(KERNEL_SRC)/include/generated/utsrelease.h")"
 
 # A demonstration and the tests need nothing of this machine's kernel: they
 # build for, and run in, a virtual machine with Debian's own kernel.
@@ -72,13 +77,11 @@ check:
 lint:
 	@$(TOP)/tests/vm/lint
 
+# Without the kernel's build system: its headers may be gone by now.
 clean:
-	@if [ -e "$(KERNEL_SRC)/Makefile" ]; then \
-		$(KMAKE) clean; \
-	else \
-		find "$(TOP)/drivers" \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' \) -delete; \
-		rm -f "$(TOP)/Module.symvers" "$(TOP)/modules.order"; \
-	fi
+	find "$(TOP)/drivers" \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
+		-o -name '.*.cmd' -o -name '*.order' -o -name '*.symversions' \) -delete
+	rm -f "$(TOP)"/{Module.symvers,modules.order,.Module.symvers.cmd,.modules.order.cmd}
 	rm -rf "$(TOP)/build"
 
 help:
