@@ -135,7 +135,7 @@ static uint64_t number(const char *arg)
 	errno = 0;
 	v = strtoull(arg, &end, 10);
 	if (errno || end == arg || *end)
-		die("not a number: %s", arg);
+		die("%s: digits expected", arg);
 	return v;
 }
 
@@ -228,7 +228,8 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (!listener && !connector)
-		die("usage: xfer listen PORT BYTES SECONDS | xfer connect ADDRESS PORT BYTES SECONDS");
+		die("usage: xfer listen PORT BYTES SECONDS\n"
+		    "       xfer connect ADDRESS PORT BYTES SECONDS");
 
 	alarm(number(argv[argc - 1]));
 	total = number(argv[argc - 2]);
