@@ -443,7 +443,8 @@ static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
 	struct in6_addr saddr;
 	struct dst_entry *dst;
 
-	if (WARN_ON_ONCE(sk->sk_family != AF_INET6))
+	/* Userspace may turn its socket into one for IPv4 (IPV6_ADDRFORM) */
+	if (unlikely(READ_ONCE(sk->sk_family) != AF_INET6))
 		return OVPN_ENDPOINT_NO_ROUTE;
 	dst = route_v6(ep, sk, &saddr);
 	if (IS_ERR(dst))

@@ -74,20 +74,17 @@ static void ping_if_due(struct ovpn_peer *peer, u32 now, u32 *next)
 	*next = min_t(u32, *next, wait);
 }
 
-/* Look at one peer, within rcu_read_lock. @room is how many may expire now;
- * *@next is lowered to the seconds until the peer is due again: 0 if it is now,
- * but there was no room.
+/* Look at one peer, within rcu_read_lock. *@next is lowered to the seconds until
+ * it is due again: 0 if it is now, but listeners must read first.
  */
-static void peer_check(struct ovpn_peer *peer, u32 now, unsigned int *room,
-		       u32 *next)
+static void peer_check(struct ovpn_peer *peer, u32 now, u32 *next)
 {
 	struct ovpn_dev *ovpn = peer->ovpn;
 	u32 due = NEVER;
 
 	if (!is_expired(peer, now, &due)) {
 		ping_if_due(peer, now, &due);
-	} else if (*room) {
-		(*room)--;
+	} else if (ovpn->abi->notify_room(ovpn)) {
 		due = NEVER;
 		if (ovpn_peer_delete(peer, OVPN_DEL_PEER_REASON_EXPIRED)) {
 			local_bh_disable();
@@ -121,7 +118,6 @@ static void keepalive_work(struct work_struct *work)
 	struct ovpn_dev *ovpn = container_of(to_delayed_work(work),
 					     struct ovpn_dev, keepalive);
 	u32 next = NEVER, now = ovpn_now();
-	unsigned int room = ovpn->abi->notify_room(ovpn);
 	struct ovpn_peer *peer;
 	unsigned long id;
 
@@ -133,7 +129,7 @@ static void keepalive_work(struct work_struct *work)
 		rcu_read_lock();
 		peer = ovpn_peer_next(&ovpn->peers, &id);
 		if (peer)
-			peer_check(peer, now, &room, &next);
+			peer_check(peer, now, &next);
 		rcu_read_unlock();
 		if (!peer)
 			break;

@@ -170,30 +170,26 @@ void ovpn_keys_delete(struct ovpn_keys *keys, unsigned int slot)
 }
 
 /**
- * ovpn_keys_kill - take out one particular key, wherever it is by now
+ * ovpn_keys_kill - take out the key that has sent its last packet
  * @keys: the slots
  * @slot: the key
- * @primary: set to whether it was the one to send with
+ *
+ * Unless it was swapped away meanwhile: then another one sends, and this one is
+ * still good for receiving.
  *
  * Context: any but hard interrupts, rcu_read_lock held.
- * Return: true if it was still installed.
+ * Return: true if it was the one to send with.
  */
-bool ovpn_keys_kill(struct ovpn_keys *keys, struct ovpn_key_slot *slot,
-		    bool *primary)
+bool ovpn_keys_kill(struct ovpn_keys *keys, struct ovpn_key_slot *slot)
 {
-	bool found = false;
-	unsigned int i;
+	bool primary;
 
 	spin_lock_bh(&keys->lock);
-	for (i = 0; i < OVPN_KEY_SLOTS; i++) {
-		if (rcu_access_pointer(keys->slots[i]) != slot)
-			continue;
-		slot_set(keys, i, NULL);
-		*primary = i == keys->primary;
-		found = true;
-	}
+	primary = rcu_access_pointer(keys->slots[keys->primary]) == slot;
+	if (primary)
+		slot_set(keys, keys->primary, NULL);
 	spin_unlock_bh(&keys->lock);
-	return found;
+	return primary;
 }
 
 /**

@@ -110,8 +110,7 @@ int ovpn_keys_install(struct ovpn_peer *peer,
 		      struct netlink_ext_ack *extack);
 void ovpn_keys_swap(struct ovpn_keys *keys);
 void ovpn_keys_delete(struct ovpn_keys *keys, unsigned int slot);
-bool ovpn_keys_kill(struct ovpn_keys *keys, struct ovpn_key_slot *slot,
-		    bool *primary);
+bool ovpn_keys_kill(struct ovpn_keys *keys, struct ovpn_key_slot *slot);
 void ovpn_keys_close(struct ovpn_keys *keys);
 
 struct ovpn_key_slot *ovpn_keys_primary(struct ovpn_keys *keys);

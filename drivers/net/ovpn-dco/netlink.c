@@ -17,6 +17,9 @@
  */
 #define UNREAD_MAX	20
 
+/* Watch so many of those that are not paced */
+#define UNREAD_WATCHED	1024
+
 /* A listener that has not read for so long does not read at all */
 #define UNREAD_TIMEOUT	(3 * HZ)
 
@@ -77,14 +80,44 @@ static void unread_purge(struct sk_buff_head *unread)
  */
 unsigned int ovpn_netlink_room(struct ovpn_dev *ovpn)
 {
-	struct sk_buff_head *unread = unread_of(ovpn);
+	struct sk_buff_head *unread;
 	unsigned int count;
 
+	/* The device may be moved away, and its old namespace go */
+	rcu_read_lock();
+	unread = unread_of(ovpn);
 	spin_lock_bh(&unread->lock);
 	unread_purge(unread);
 	count = skb_queue_len(unread);
 	spin_unlock_bh(&unread->lock);
+	rcu_read_unlock();
 	return count < UNREAD_MAX ? UNREAD_MAX - count : 0;
+}
+
+/* Watch until everybody has read @msg */
+static void unread_add(struct ovpn_dev *ovpn, struct sk_buff *msg)
+{
+	struct sk_buff_head *unread;
+	struct sk_buff *clone;
+
+	clone = skb_clone(msg, GFP_ATOMIC);
+	if (!clone)
+		return;
+	unread_cb(clone)->since = jiffies;
+
+	rcu_read_lock();
+	unread = unread_of(ovpn);
+	spin_lock_bh(&unread->lock);
+	if (skb_queue_len(unread) >= UNREAD_MAX)
+		unread_purge(unread);
+	/* More than fits is not paced: userspace asks for these deletions */
+	if (skb_queue_len(unread) < UNREAD_WATCHED) {
+		__skb_queue_tail(unread, clone);
+		clone = NULL;
+	}
+	spin_unlock_bh(&unread->lock);
+	rcu_read_unlock();
+	consume_skb(clone);
 }
 
 /**
@@ -95,23 +128,15 @@ unsigned int ovpn_netlink_room(struct ovpn_dev *ovpn)
  * @msg: the notification, consumed; exactly as large as needed, or else
  *	netlink makes a copy, whose readers cannot be seen
  *
- * A clone is kept, to see when everybody has read it.
- *
- * Context: any but hard interrupts.
+ * Context: BH off, peer table's lock held.
  */
 void ovpn_netlink_notify(struct ovpn_dev *ovpn,
 			 const struct genl_family *family, unsigned int group,
 			 struct sk_buff *msg)
 {
-	struct sk_buff *clone = NULL;
+	lockdep_assert_held(&ovpn->peers.lock);
 
-	/* What is over the limit is not paced, so need not be watched */
-	if (ovpn_netlink_room(ovpn))
-		clone = skb_clone(msg, GFP_ATOMIC);
-	if (clone) {
-		unread_cb(clone)->since = jiffies;
-		skb_queue_tail(unread_of(ovpn), clone);
-	}
+	unread_add(ovpn, msg);
 	genlmsg_multicast_netns(family, dev_net(ovpn->dev), msg, 0, group,
 				GFP_ATOMIC);
 }

@@ -175,9 +175,12 @@ int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
 
 	err = ovpn_peer_table_add(peer);
 	if (err) {
-		/* Lookups may have found it before it was taken back */
 		explain_add(err, extack);
-		ovpn_peer_put(peer);
+		/* Lookups may have found it before it was taken back */
+		if (err == -ENOMEM)
+			ovpn_peer_put(peer);
+		else
+			peer_free(peer);
 	}
 	return err;
 }

@@ -153,6 +153,8 @@ static bool prepare(struct ovpn_dev *ovpn, struct sk_buff *skb)
 	if (unlikely(skb_linearize_cow(skb)))
 		return false;
 	skb_dst_drop(skb);
+	nf_reset_ct(skb);
+	skb_ext_reset(skb);
 	skb_orphan(skb);
 	skb->dev = ovpn->dev;
 	return true;

@@ -59,17 +59,13 @@ static void seal_done(struct ovpn_key_slot *slot, struct sk_buff *skb, int err)
 
 static void key_used_up(struct ovpn_peer *peer, struct ovpn_key_slot *slot)
 {
-	bool primary;
-
 	/* Only one of those who notice is the one who takes it out */
-	if (!ovpn_keys_kill(&peer->keys, slot, &primary))
+	if (!ovpn_keys_kill(&peer->keys, slot))
 		return;
 	netdev_notice(peer->ovpn->dev,
 		      "peer %u: key %u has used all its packet ids\n",
 		      peer->id, slot->key_id);
-	/* Swapped away meanwhile: the peer has another one to send with */
-	if (primary)
-		peer->ovpn->abi->key_used_up(peer);
+	peer->ovpn->abi->key_used_up(peer);
 }
 
 /* Seal and send a batch. @pkts is empty afterwards. Returns how many of them

@@ -92,7 +92,6 @@ static int udp_attach(struct ovpn_socket *os, struct netlink_ext_ack *extack)
 		.encap_rcv = udp_encap_rcv,
 	};
 	struct sock *sk = os->sk;
-
 	bool claimed = false;
 
 	/* Not everybody who claims sk_user_data holds the socket lock */
@@ -122,9 +121,9 @@ static void udp_detach(struct ovpn_socket *os)
 	WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
 	/* Whoever is in udp_encap_rcv() must not find another one's data */
 	synchronize_rcu();
-	rcu_assign_sk_user_data(sk, NULL);
 	inet_dec_convert_csum(sk);
 	compat_set_mc_loop(sk, os->mc_loop);
+	rcu_assign_sk_user_data(sk, NULL);
 }
 
 static void udp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
