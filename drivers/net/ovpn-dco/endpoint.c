@@ -475,8 +475,8 @@ static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
  * @ep: where to
  * @sk: the UDP socket to send as: its port, mark and device
  * @skb: the payload, with headroom for the headers, and skb->dev the device
- *	to count it, or NULL. Consumed if the answer is OVPN_ENDPOINT_OK, which does not mean
- *	that it arrives; otherwise it stays the caller's.
+ *	to count it, or NULL. Consumed if the answer is OVPN_ENDPOINT_OK, which
+ *	does not mean that it arrives; otherwise it stays the caller's.
  *
  * Context: BH off, rcu_read_lock held.
  * Return: see enum ovpn_endpoint_error.

@@ -36,7 +36,7 @@ struct ovpn_sockaddr {
  * @cache: per CPU, the route to @remote; BH off
  * @mark: mark and device of the socket that the routes in @cache were looked
  * @oif: up for; written by whoever finds them changed, and resets @cache
- * @rcu: for kfree_rcu-like freeing
+ * @rcu: frees it, after a grace period
  *
  * Addresses never change in place: a peer that moves gets a new endpoint, with
  * an empty route cache, so nobody can see half an address or send along a
