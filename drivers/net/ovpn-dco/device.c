@@ -21,6 +21,8 @@
 
 #define OVPN_MTU_MAX		(IP_MAX_MTU - OVPN_OVERHEAD)
 
+#define TX_QUEUES_MAX		64
+
 #define OVPN_FEATURES		(NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | \
 				 NETIF_F_GSO | NETIF_F_GSO_SOFTWARE |	     \
 				 NETIF_F_HIGHDMA)
@@ -242,7 +244,6 @@ static void ovpn_setup(struct net_device *dev)
 
 	dev->type = ARPHRD_NONE;
 	dev->flags = IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST;
-	dev->priv_flags |= IFF_NO_QUEUE;
 	dev->hard_header_len = 0;
 	dev->addr_len = 0;
 	dev->mtu = ETH_DATA_LEN - OVPN_OVERHEAD;
@@ -281,7 +282,18 @@ static int ovpn_dco_newlink(struct net *src_net, struct net_device *dev,
 	ovpn->mode = OVPN_MODE_P2P;
 	if (data && data[IFLA_OVPN_MODE])
 		ovpn->mode = nla_get_u8(data[IFLA_OVPN_MODE]);
+	/* A queue is of use where it can be stopped: not in front of many
+	 * peers, who would all wait for the slowest.
+	 */
+	if (ovpn->mode == OVPN_MODE_MP)
+		dev->priv_flags |= IFF_NO_QUEUE;
 	return register_netdevice(dev);
+}
+
+/* One for each processor, so that they need not wait for each other */
+static unsigned int ovpn_link_tx_queues(void)
+{
+	return min_t(unsigned int, num_possible_cpus(), TX_QUEUES_MAX);
 }
 
 static size_t ovpn_link_size(const struct net_device *dev)
@@ -305,6 +317,7 @@ struct rtnl_link_ops ovpn_dco_link_ops __read_mostly = {
 	.maxtype = IFLA_OVPN_MAX,
 	.newlink = ovpn_dco_newlink,
 	.dellink = unregister_netdevice_queue,
+	.get_num_tx_queues = ovpn_link_tx_queues,
 	.get_size = ovpn_link_size,
 	.fill_info = ovpn_link_fill,
 };

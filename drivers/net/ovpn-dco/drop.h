@@ -35,6 +35,8 @@ struct ovpn_peer;
  * @OVPN_DROP_TX_CRYPTO: the cipher failed
  * @OVPN_DROP_TX_NO_ROUTE: no route to the peer's transport address
  * @OVPN_DROP_TX_LOOP: the route to the peer leads into the tunnel
+ * @OVPN_DROP_TX_BACKLOG: the peer's TCP connection cannot keep up
+ * @OVPN_DROP_TX_NO_CONNECTION: the peer's TCP connection is gone
  * @OVPN_DROP_COUNT: number of reasons
  * @OVPN_DROP_TX_FIRST: the first one on the way out
  */
@@ -62,6 +64,8 @@ enum ovpn_drop {
 	OVPN_DROP_TX_CRYPTO,
 	OVPN_DROP_TX_NO_ROUTE,
 	OVPN_DROP_TX_LOOP,
+	OVPN_DROP_TX_BACKLOG,
+	OVPN_DROP_TX_NO_CONNECTION,
 	OVPN_DROP_COUNT,
 	OVPN_DROP_TX_FIRST = OVPN_DROP_TX_NOT_IP,
 };

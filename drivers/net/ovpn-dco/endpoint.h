@@ -16,7 +16,7 @@ struct sock;
  * struct ovpn_sockaddr - a transport address and port
  * @addr: the address; IPv4 in its mapped form (::ffff:a.b.c.d)
  * @scope_id: interface of a link-local address, else 0
- * @port: UDP port
+ * @port: UDP port; 0 if there is no address
  * @zero: always 0, so that the whole can be hashed and compared
  */
 struct ovpn_sockaddr {
@@ -28,7 +28,8 @@ struct ovpn_sockaddr {
 
 /**
  * struct ovpn_endpoint - where a peer is, and which of our addresses it knows
- * @remote: the peer's address; the key in the table of endpoints
+ * @remote: the peer's address; the key in the table of endpoints. Port 0 if it
+ *	is at the end of a TCP connection: not in that table.
  * @local: our address that it sends to, IPv4 mapped; unspecified if the
  *	routing shall choose
  * @node: in ovpn_peer_table.by_endpoint

@@ -10,6 +10,7 @@
 #include "aead.h"
 #include "device.h"
 #include "netlink.h"
+#include "transport.h"
 
 struct workqueue_struct *ovpn_wq;
 
@@ -20,6 +21,8 @@ static int __init ovpn_init(void)
 	ovpn_wq = alloc_workqueue("ovpn-dco", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!ovpn_wq)
 		return -ENOMEM;
+
+	ovpn_tcp_init();
 
 	/* Userspace may come as soon as it is registered: last */
 	err = ovpn_netlink_register();
@@ -47,6 +50,7 @@ static void __exit ovpn_exit(void)
 	rcu_barrier();
 	destroy_workqueue(ovpn_wq);
 	rcu_barrier();
+	ovpn_tcp_exit();
 	ovpn_aead_exit();
 }
 

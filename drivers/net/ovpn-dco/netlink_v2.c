@@ -136,6 +136,7 @@ static int v2_socket_errno(int err)
 	switch (err) {
 	case -EBADF:
 	case -EBUSY:
+	case -ENOTCONN:
 	case -EOPNOTSUPP:
 		return -ENOTSOCK;
 	default:
@@ -237,7 +238,10 @@ static int parse_endpoint(struct ovpn_peer_params *params, struct nlattr **tb,
 {
 	struct nlattr *attr;
 
+	/* A TCP connection knows where it goes: ovpn_peer_new() tells */
 	attr = tb[OVPN_NEW_PEER_ATTR_SOCKADDR_REMOTE];
+	if (!attr)
+		return 0;
 	if (!ovpn_sockaddr_parse(&params->remote, nla_data(attr),
 				 nla_len(attr)) || !params->remote.port) {
 		NL_SET_ERR_MSG_ATTR(extack, attr,
@@ -283,9 +287,6 @@ static int v2_new_peer(struct sk_buff *skb, struct genl_info *info)
 			       "a peer of a multi-peer device needs a VPN address");
 		return -EINVAL;
 	}
-	if (MISSING(tb, OVPN_NEW_PEER_ATTR_SOCKADDR_REMOTE, "SOCKADDR_REMOTE",
-		    extack))
-		return -EINVAL;
 	err = parse_endpoint(&params, tb, extack);
 	if (err)
 		return err;
@@ -539,10 +540,12 @@ static int put_endpoint(struct sk_buff *skb, const struct ovpn_peer *peer)
 	const void *local;
 	size_t len;
 
-	len = ovpn_sockaddr_fill(&ep->remote, &remote);
-	if (nla_put(skb, OVPN_GET_PEER_RESP_ATTR_SOCKADDR_REMOTE, len,
-		    &remote))
-		return -EMSGSIZE;
+	if (ep->remote.port) {
+		len = ovpn_sockaddr_fill(&ep->remote, &remote);
+		if (nla_put(skb, OVPN_GET_PEER_RESP_ATTR_SOCKADDR_REMOTE, len,
+			    &remote))
+			return -EMSGSIZE;
+	}
 	local = ovpn_local_bytes(&ep->local, &len);
 	if (len && nla_put(skb, OVPN_GET_PEER_RESP_ATTR_LOCAL_IP, len, local))
 		return -EMSGSIZE;

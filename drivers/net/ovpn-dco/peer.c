@@ -113,6 +113,24 @@ err_peer:
 	return NULL;
 }
 
+/* Its address is none of our business: it cannot change, nobody looks for it */
+static int peer_connect_stream(struct ovpn_peer *peer,
+			       struct netlink_ext_ack *extack)
+{
+	struct ovpn_endpoint *ep;
+
+	/* A point-to-point device drops the other peer for this one */
+	if (rcu_access_pointer(peer->socket->peer) &&
+	    peer->ovpn->mode != OVPN_MODE_P2P) {
+		NL_SET_ERR_MSG(extack, "TCP socket has a peer already");
+		return -EBUSY;
+	}
+	ep = rcu_dereference_protected(peer->endpoint, true);
+	memset(&ep->remote, 0, sizeof(ep->remote));
+	ep->local = in6addr_any;
+	return 0;
+}
+
 static int peer_connect(struct ovpn_peer *peer,
 			const struct ovpn_peer_params *params,
 			struct netlink_ext_ack *extack)
@@ -124,12 +142,33 @@ static int peer_connect(struct ovpn_peer *peer,
 		return PTR_ERR(os);
 	peer->socket = os;
 
+	if (os->transport->stream)
+		return peer_connect_stream(peer, extack);
+
+	if (!params->remote.port) {
+		NL_SET_ERR_MSG(extack, "attribute missing: SOCKADDR_REMOTE");
+		return -EINVAL;
+	}
 	if (!ovpn_endpoint_fits_socket(&params->remote, os->sk)) {
 		NL_SET_ERR_MSG(extack,
 			       "remote address is not of the socket's family");
 		return -EINVAL;
 	}
 	return 0;
+}
+
+/* Receive for a peer that has been published, and may be gone again by now */
+static void peer_start(struct ovpn_peer *peer)
+{
+	struct ovpn_peer_table *table = &peer->ovpn->peers;
+
+	if (peer->socket->transport->stream) {
+		spin_lock_bh(&table->lock);
+		if (peer->published)
+			rcu_assign_pointer(peer->socket->peer, peer);
+		spin_unlock_bh(&table->lock);
+	}
+	ovpn_socket_start(peer->socket);
 }
 
 static void explain_add(int err, struct netlink_ext_ack *extack)
@@ -153,8 +192,8 @@ static void explain_add(int err, struct netlink_ext_ack *extack)
  *
  * Context: process, may sleep; in the task whose socket it is. One at a time
  * for a device.
- * Return: 0, an error of ovpn_socket_get(), -EINVAL for an address that the
- * socket cannot reach, -EEXIST, -ENODEV or -ENOMEM.
+ * Return: 0, an error of ovpn_socket_get(), -EINVAL for an address that is
+ * missing or that the socket cannot reach, -EEXIST, -ENODEV or -ENOMEM.
  */
 int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
 		  struct netlink_ext_ack *extack)
@@ -173,15 +212,20 @@ int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
 		return err;
 	}
 
+	ovpn_peer_get(peer);
 	err = ovpn_peer_table_add(peer);
 	if (err) {
 		explain_add(err, extack);
 		/* Lookups may have found it before it was taken back */
-		if (err == -ENOMEM)
-			ovpn_peer_put(peer);
-		else
+		if (err != -ENOMEM) {
 			peer_free(peer);
+			return err;
+		}
+		ovpn_peer_put(peer);
+	} else {
+		peer_start(peer);
 	}
+	ovpn_peer_put(peer);
 	return err;
 }
 
@@ -202,6 +246,8 @@ void ovpn_peer_retire(struct ovpn_peer *peer, enum ovpn_del_peer_reason reason)
 
 	if (!ovpn_peer_table_remove(peer, reason))
 		return;
+	if (rcu_access_pointer(peer->socket->peer) == peer)
+		RCU_INIT_POINTER(peer->socket->peer, NULL);
 	ovpn->abi->peer_deleted(peer, reason);
 	if (reason == OVPN_DEL_PEER_REASON_EXPIRED)
 		ovpn_keepalive_wake(ovpn, OVPN_TOMBSTONE_SECS);
@@ -274,6 +320,8 @@ void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb)
 	struct ovpn_endpoint *ep;
 	struct in6_addr local;
 
+	if (peer->socket->transport->stream)
+		return;
 	if (likely(!ovpn_endpoint_follow(old, sock_net(peer->socket->sk), skb,
 					 &remote, &local)))
 		return;

@@ -77,11 +77,30 @@ struct ovpn_peer_params {
  *	one RCU section.
  * @release: frees it, after a grace period, in process context
  *
- * Life: ovpn_peer_new() makes and publishes it. ovpn_peer_retire(), the only
- * way out, takes it from all tables at once, tells userspace, and kills its
- * keys. When the last reference is gone nobody can find it; after one more
- * grace period (RCU lets all peers retired at a time share it) nobody can still
- * use it, and it is freed, which gives the socket and the device back.
+ * Life:
+ *
+ *	   ovpn_peer_new()
+ *	         |
+ *	         v
+ *	  +-------------+  ovpn_peer_table_add()   +--------------------------+
+ *	  | being made, | -----------------------> | published: found by id,  |
+ *	  | nobody      |                          | VPN address, endpoint or |
+ *	  | knows of it |                          | socket, under RCU        |
+ *	  +-------------+                          +--------------------------+
+ *	         | refused                                      |
+ *	         |                                              | ovpn_peer_retire()
+ *	         v                                              v
+ *	  +-------------+  last reference, and     +--------------------------+
+ *	  | freed:      |  a grace period later    | retired: in no table any |
+ *	  | gives the   | <----------------------- | more, userspace told, no |
+ *	  | socket and  |  (rcu_work)              | keys; used by those who  |
+ *	  | the device  |                          | found it before          |
+ *	  | back        |                          +--------------------------+
+ *	  +-------------+
+ *
+ * ovpn_peer_retire() is the only way out, whatever the reason, and does nothing
+ * the second time. All peers that are retired at a time share one grace period.
+ * What is freed then is freed in process context, and may sleep.
  */
 struct ovpn_peer {
 	struct ovpn_dev *ovpn;

@@ -159,6 +159,24 @@ static int vpn_addr_insert(struct ovpn_peer_table *table,
 			       vpn_addr_params);
 }
 
+/* A peer at the end of a stream has no address to be found by */
+static void endpoint_remove(struct ovpn_peer_table *table,
+			    struct ovpn_endpoint *ep)
+{
+	if (ep->remote.port)
+		rhltable_remove(&table->by_endpoint, &ep->node,
+				ovpn_endpoint_params);
+}
+
+static int endpoint_insert(struct ovpn_peer_table *table,
+			   struct ovpn_endpoint *ep)
+{
+	if (!ep->remote.port)
+		return 0;
+	return rhltable_insert(&table->by_endpoint, &ep->node,
+			       ovpn_endpoint_params);
+}
+
 static struct ovpn_peer *p2p_locked(const struct ovpn_peer_table *table)
 {
 	return rcu_dereference_protected(table->p2p,
@@ -183,9 +201,7 @@ static int hashes_insert(struct ovpn_peer_table *table, struct ovpn_peer *peer)
 	err = vpn_addr_insert(table, &peer->vpn6);
 	if (err)
 		goto err_vpn4;
-	err = rhltable_insert(&table->by_endpoint,
-			      &endpoint_locked(peer)->node,
-			      ovpn_endpoint_params);
+	err = endpoint_insert(table, endpoint_locked(peer));
 	if (err)
 		goto err_vpn6;
 	return 0;
@@ -199,8 +215,7 @@ err_vpn4:
 
 static void hashes_remove(struct ovpn_peer_table *table, struct ovpn_peer *peer)
 {
-	rhltable_remove(&table->by_endpoint, &endpoint_locked(peer)->node,
-			ovpn_endpoint_params);
+	endpoint_remove(table, endpoint_locked(peer));
 	vpn_addr_remove(table, &peer->vpn6);
 	vpn_addr_remove(table, &peer->vpn4);
 }
@@ -329,12 +344,10 @@ void ovpn_peer_table_move(struct ovpn_peer *peer, struct ovpn_endpoint *ep,
 
 	spin_lock_bh(&table->lock);
 	if (peer->published && endpoint_locked(peer) == old &&
-	    !rhltable_insert(&table->by_endpoint, &ep->node,
-			     ovpn_endpoint_params)) {
+	    !endpoint_insert(table, ep)) {
 		victim = endpoint_locked(peer);
 		rcu_assign_pointer(peer->endpoint, ep);
-		rhltable_remove(&table->by_endpoint, &victim->node,
-				ovpn_endpoint_params);
+		endpoint_remove(table, victim);
 	}
 	spin_unlock_bh(&table->lock);
 

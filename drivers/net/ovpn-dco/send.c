@@ -188,6 +188,12 @@ static void send_routed(struct ovpn_dev *ovpn, struct sk_buff *skb)
 		return;
 	}
 
+	/* What a TCP connection sends cannot be part of itself */
+	if (unlikely(skb->sk && skb->sk == peer->socket->sk)) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_TX_LOOP);
+		return;
+	}
+
 	__skb_queue_head_init(&cut_pkts);
 	__skb_queue_head_init(&pkts);
 	if (skb_is_gso(skb)) {

@@ -121,6 +121,14 @@ static const struct drop_info drop_infos[OVPN_DROP_COUNT] = {
 		.text = "cannot send: the route to the peer leads into the tunnel itself",
 		.core = SKB_DROP_REASON_NOT_SPECIFIED,
 	},
+	[OVPN_DROP_TX_BACKLOG] = {
+		.name = "tx_drop_backlog",
+		.core = SKB_DROP_REASON_FULL_RING,
+	},
+	[OVPN_DROP_TX_NO_CONNECTION] = {
+		.name = "tx_drop_no_connection",
+		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+	},
 };
 
 static const char *const event_names[OVPN_EVENT_COUNT] = {

@@ -19,10 +19,13 @@ static const struct ovpn_transport *transport_of(const struct sock *sk,
 	if (sk->sk_protocol == IPPROTO_UDP && sk->sk_type == SOCK_DGRAM)
 		return &ovpn_udp_transport;
 
-	if (sk->sk_protocol == IPPROTO_TCP)
-		NL_SET_ERR_MSG(extack, "TCP is not supported as transport yet");
+	if (sk->sk_protocol == IPPROTO_TCP && sk->sk_type == SOCK_STREAM)
+		return &ovpn_tcp_transport;
+
+	if (sk->sk_protocol == IPPROTO_MPTCP)
+		NL_SET_ERR_MSG(extack, "Multipath TCP is not supported");
 	else
-		NL_SET_ERR_MSG(extack, "socket is not UDP");
+		NL_SET_ERR_MSG(extack, "socket is neither UDP nor TCP");
 	return NULL;
 }
 
@@ -36,7 +39,7 @@ socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
 	struct ovpn_socket *os;
 	int err;
 
-	if (ovpn_udp_socket_is_ours(sk)) {
+	if (transport->owns(sk)) {
 		os = rcu_dereference_protected(__sk_user_data(sk),
 					       lockdep_sock_is_held(sk));
 		if (os->ovpn != ovpn) {
@@ -79,7 +82,8 @@ socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
  * Context: process, may sleep; in the task whose file descriptor it is.
  * Return: the socket, for ovpn_socket_put(); or an ERR_PTR: -EBADF or -ENOTSOCK
  * (no socket behind the descriptor), -EOPNOTSUPP (not a transport we have),
- * -EBUSY (in use by another device or another kind of tunnel), -ENOMEM.
+ * -ENOTCONN (TCP that is not connected), -EBUSY (in use by another device or
+ * another kind of tunnel), -ENOMEM.
  */
 struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
 				    struct netlink_ext_ack *extack)
@@ -134,7 +138,24 @@ void ovpn_socket_put(struct ovpn_socket *os)
 
 	if (!last)
 		return;
+	if (os->transport->free)
+		os->transport->free(os);
 	netdev_put(os->ovpn->dev, &os->tracker);
 	sockfd_put(sock);
 	kfree(os);
+}
+
+/**
+ * ovpn_socket_start - a peer on this socket has been published
+ * @os: the socket
+ *
+ * Context: process, may sleep.
+ */
+void ovpn_socket_start(struct ovpn_socket *os)
+{
+	if (!os->transport->start)
+		return;
+	lock_sock(os->sk);
+	os->transport->start(os);
+	release_sock(os->sk);
 }

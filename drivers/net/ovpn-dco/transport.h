@@ -14,20 +14,32 @@ struct netlink_ext_ack;
 struct ovpn_dev;
 struct ovpn_peer;
 struct ovpn_socket;
+struct ovpn_tcp;
+struct sock;
 struct socket;
 
 /**
  * struct ovpn_transport - what a transport does
- * @attach: take over the receive side of os->sk, whose socket lock is held;
- *	may sleep. Returns 0 or an errno, with the cause in extack.
- * @detach: give it back, as it was, and wait for receivers that still use
- *	@os; socket lock held, may sleep
+ * @stream: a socket is a connection to one peer, which cannot move
+ * @owns: does this transport have that socket now? Socket lock held.
+ * @attach: take over os->sk, whose socket lock is held; may sleep. Returns 0 or
+ *	an errno, with the cause in extack.
+ * @start: a peer has been published, receive for it; socket lock held. NULL if
+ *	there is nothing to do.
+ * @detach: give it back, as it was, and wait for whoever still uses @os under
+ *	RCU; socket lock held, may sleep
+ * @free: free what @attach made, socket lock not held, may sleep. NULL if there
+ *	is nothing.
  * @send: send the sealed packets of one peer, which are consumed. BH off,
  *	rcu_read_lock held.
  */
 struct ovpn_transport {
+	bool stream;
+	bool (*owns)(const struct sock *sk);
 	int (*attach)(struct ovpn_socket *os, struct netlink_ext_ack *extack);
+	void (*start)(struct ovpn_socket *os);
 	void (*detach)(struct ovpn_socket *os);
+	void (*free)(struct ovpn_socket *os);
 	void (*send)(struct ovpn_peer *peer, struct sk_buff_head *pkts);
 };
 
@@ -40,11 +52,29 @@ struct ovpn_transport {
  * @ovpn: the device whose packets it carries; counted by @tracker
  * @tracker: for @ovpn
  * @users: how many peers use it; guarded by the socket lock
- * @mc_loop: the socket's setting before we came, to put back
+ * @peer: of a stream, the peer that is published, or NULL. Set and cleared
+ *	with the lock of the table of peers held, read under RCU.
+ * @started: of a stream, whether it has had one; guarded by the socket lock
+ * @mc_loop: of UDP, the socket's setting before we came, to put back
+ * @tcp: of TCP, the rest
  *
- * Life: made by the first peer on a socket, found through sk_user_data by the
- * others and, under rcu_read_lock, by received packets; detached when its last
- * peer is released, which takes a grace period, and freed then.
+ * Life:
+ *
+ *	 ovpn_socket_get()           ovpn_socket_get(),      ovpn_socket_put()
+ *	 by the first peer           by other peers          by the last one
+ *	        |                      +---------+                  |
+ *	        v                      v         |                  v
+ *	  +----------+  attach()  +--------------------+ detach() +-----------+
+ *	  |  nobody  | ---------> |      attached      | -------> | given     |
+ *	  |  knows   |            | found by the users,| a grace  | back, and |
+ *	  |  of it   |            | by sk_user_data,   | period   | freed     |
+ *	  +----------+            | by packets (RCU)   |          +-----------+
+ *	                          +--------------------+
+ *
+ * While it is attached it holds the file and the device. What userspace does to
+ * the socket, closing it included, changes nothing of that: the peers are what
+ * keeps it. A stream that has lost its connection has its peer deleted, by
+ * whoever notices first.
  */
 struct ovpn_socket {
 	const struct ovpn_transport *transport;
@@ -53,15 +83,21 @@ struct ovpn_socket {
 	struct ovpn_dev *ovpn;
 	netdevice_tracker tracker;
 	unsigned int users;
+	struct ovpn_peer __rcu *peer;
+	bool started;
 	bool mc_loop;
+	struct ovpn_tcp *tcp;
 };
 
 extern const struct ovpn_transport ovpn_udp_transport;
+extern const struct ovpn_transport ovpn_tcp_transport;
 
-bool ovpn_udp_socket_is_ours(const struct sock *sk);
+void ovpn_tcp_init(void);
+void ovpn_tcp_exit(void);
 
 struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
 				    struct netlink_ext_ack *extack);
 void ovpn_socket_put(struct ovpn_socket *os);
+void ovpn_socket_start(struct ovpn_socket *os);
 
 #endif /* _OVPN_TRANSPORT_H */

@@ -72,14 +72,7 @@ static int udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-/**
- * ovpn_udp_socket_is_ours - does this socket carry peers?
- * @sk: a UDP socket, locked
- *
- * Context: process, socket lock held.
- * Return: true if its sk_user_data is a struct ovpn_socket.
- */
-bool ovpn_udp_socket_is_ours(const struct sock *sk)
+static bool udp_owns(const struct sock *sk)
 {
 	return udp_sk(sk)->encap_rcv == udp_encap_rcv;
 }
@@ -143,6 +136,7 @@ static void udp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 }
 
 const struct ovpn_transport ovpn_udp_transport = {
+	.owns = udp_owns,
 	.attach = udp_attach,
 	.detach = udp_detach,
 	.send = udp_send,

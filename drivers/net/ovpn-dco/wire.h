@@ -22,6 +22,9 @@
 #define OVPN_OP_KEY_ID		GENMASK(26, 24)
 #define OVPN_OP_PEER_ID		GENMASK(23, 0)
 
+/* In the first byte alone */
+#define OVPN_OPCODE_SHIFT	3
+
 #define OVPN_KEY_ID_MAX		7
 #define OVPN_PEER_ID_MAX	0xffffffU
 /* A sender that does not know its peer id: the source address tells */
