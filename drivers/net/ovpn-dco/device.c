@@ -44,6 +44,7 @@ static int ovpn_dev_init(struct net_device *dev)
 	err = ovpn_peer_table_init(&ovpn->peers);
 	if (err)
 		goto err_gro_cells;
+	ovpn_owner_init(ovpn);
 	return 0;
 
 err_gro_cells:
@@ -61,6 +62,7 @@ static void ovpn_dev_uninit(struct net_device *dev)
 	struct ovpn_dev *ovpn = netdev_priv(dev);
 
 	ovpn_peers_delete_all(ovpn);
+	ovpn_owner_exit(ovpn);
 	ovpn_keepalive_stop(ovpn);
 	gro_cells_destroy(&ovpn->gro_cells);
 }

@@ -10,6 +10,7 @@
 #include <net/gro_cells.h>
 #include <uapi/linux/ovpn_dco.h>
 
+#include "owner.h"
 #include "peer_table.h"
 #include "stats.h"
 #include "wire.h"
@@ -40,6 +41,7 @@ struct ovpn_abi {
  * @dev: the net_device
  * @mode: point-to-point or multi-peer. Fixed.
  * @abi: whose device it is. Fixed.
+ * @owner: the processes that it belongs to, with a lock of its own
  * @loose_rpf: accept any source address from a peer; ethtool private flag
  * @peers: the peers, with a lock of their own
  * @gro_cells: merges what we received, per CPU
@@ -58,6 +60,7 @@ struct ovpn_dev {
 	struct net_device *dev;
 	enum ovpn_mode mode;
 	const struct ovpn_abi *abi;
+	struct ovpn_owner owner;
 	bool loose_rpf;
 	struct ovpn_peer_table peers;
 	struct gro_cells gro_cells;

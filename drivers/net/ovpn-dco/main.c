@@ -10,6 +10,7 @@
 #include "aead.h"
 #include "device.h"
 #include "netlink.h"
+#include "owner.h"
 #include "transport.h"
 
 struct workqueue_struct *ovpn_wq;
@@ -24,10 +25,13 @@ static int __init ovpn_init(void)
 
 	ovpn_tcp_init();
 
+	err = ovpn_owner_register();
+	if (err)
+		goto err_wq;
 	/* Userspace may come as soon as it is registered: last */
 	err = ovpn_netlink_register();
 	if (err)
-		goto err_wq;
+		goto err_owner;
 	err = rtnl_link_register(&ovpn_dco_link_ops);
 	if (err)
 		goto err_netlink;
@@ -35,6 +39,8 @@ static int __init ovpn_init(void)
 
 err_netlink:
 	ovpn_netlink_unregister();
+err_owner:
+	ovpn_owner_unregister();
 err_wq:
 	destroy_workqueue(ovpn_wq);
 	return err;
@@ -45,6 +51,7 @@ static void __exit ovpn_exit(void)
 	/* Notifications are sent until the last device is gone: devices first */
 	rtnl_link_unregister(&ovpn_dco_link_ops);
 	ovpn_netlink_unregister();
+	ovpn_owner_unregister();
 
 	/* What RCU is about to queue, what is queued, and what that frees */
 	rcu_barrier();

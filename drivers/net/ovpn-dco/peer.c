@@ -223,6 +223,7 @@ int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
 		}
 		ovpn_peer_put(peer);
 	} else {
+		ovpn_owner_uses(ovpn);
 		peer_start(peer);
 	}
 	ovpn_peer_put(peer);

@@ -74,7 +74,8 @@ struct ovpn_transport {
  * While it is attached it holds the file and the device. What userspace does to
  * the socket, closing it included, changes nothing of that: the peers are what
  * keeps it. A stream that has lost its connection has its peer deleted, by
- * whoever notices first.
+ * whoever notices first. If the process that configured the device dies, see
+ * ovpn_owner_died().
  */
 struct ovpn_socket {
 	const struct ovpn_transport *transport;
