@@ -9,6 +9,7 @@
 #include <net/gro_cells.h>
 #include <net/ip.h>
 #include <net/ip_tunnels.h>
+#include <net/pkt_sched.h>
 #include <net/rtnetlink.h>
 
 #include "compat/compat.h"
@@ -251,6 +252,7 @@ static void ovpn_setup(struct net_device *dev)
 	dev->mtu = ETH_DATA_LEN - OVPN_OVERHEAD;
 	dev->min_mtu = IPV4_MIN_MTU;
 	dev->max_mtu = OVPN_MTU_MAX;
+	dev->tx_queue_len = DEFAULT_TX_QUEUE_LEN;
 	dev->needed_headroom = ALIGN(LL_MAX_HEADER + OVPN_OVERHEAD, 4);
 	dev->needed_tailroom = OVPN_TAG_LEN;
 

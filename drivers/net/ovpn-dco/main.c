@@ -53,10 +53,13 @@ static void __exit ovpn_exit(void)
 	ovpn_netlink_unregister();
 	ovpn_owner_unregister();
 
-	/* What RCU is about to queue, what is queued, and what that frees */
+	/* What RCU is about to queue, what is queued, and what that has queued
+	 * by RCU or freed
+	 */
+	rcu_barrier();
+	flush_workqueue(ovpn_wq);
 	rcu_barrier();
 	destroy_workqueue(ovpn_wq);
-	rcu_barrier();
 	ovpn_tcp_exit();
 	ovpn_aead_exit();
 }

@@ -12,6 +12,7 @@
  */
 
 #include <linux/net.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sockios.h>
 #include <linux/uio.h>
@@ -70,6 +71,7 @@
  * @nonagle: the socket's setting before we came, to put back
  * @data_ready: the socket's own callback
  * @write_space: likewise
+ * @state_change: likewise
  * @vec: for writing
  *
  * Where nothing else is said, the socket lock guards a field.
@@ -97,6 +99,7 @@ struct ovpn_tcp {
 	u8 nonagle;
 	void (*data_ready)(struct sock *sk);
 	void (*write_space)(struct sock *sk);
+	void (*state_change)(struct sock *sk);
 	struct kvec vec[BATCH];
 };
 
@@ -133,7 +136,9 @@ static struct ovpn_socket *socket_of(const struct sock *sk)
 }
 
 /* The system calls below are found through sk->sk_prot without any lock: one
- * may be about to begin, or asleep in here, when the socket is given back.
+ * may be about to begin, or asleep in here, when the socket is given back. It
+ * is then begun anew, and finds TCP's own functions: so nobody sleeps in here
+ * for longer than we have the socket.
  */
 static void call_enter(void)
 {
@@ -440,19 +445,20 @@ static int recv_locked(struct sock *sk, struct msghdr *msg, size_t len,
 
 static int tcp_recvmsg_hook(COMPAT_RECVMSG_PARAMS)
 {
-	bool gone = flags & (MSG_ERRQUEUE | MSG_OOB);
-	int ret = 0;
+	bool gone = false;
+	int ret;
 
 	call_enter();
-	if (likely(!gone)) {
+	if (unlikely(flags & (MSG_ERRQUEUE | MSG_OOB))) {
+		/* Not of the stream, and does not wait */
+		ret = compat_recvmsg(base_of(sk));
+	} else {
 		lock_sock(sk);
 		ret = recv_locked(sk, msg, len, flags, &gone);
 		release_sock(sk);
 	}
-	if (unlikely(gone))
-		ret = compat_recvmsg(base_of(sk));
 	call_leave();
-	return ret;
+	return unlikely(gone) ? restart_syscall() : ret;
 }
 
 /* How many bytes can be read, or -1 if TCP itself knows */
@@ -689,15 +695,35 @@ static void write_space_hook(struct sock *sk)
 	rcu_read_unlock();
 }
 
+/* Called with the socket lock held: nobody may ever ask for what is queued */
+static void state_change_hook(struct sock *sk)
+{
+	struct ovpn_socket *os;
+
+	rcu_read_lock();
+	os = socket_of(sk);
+	if (likely(os)) {
+		if (READ_ONCE(os->tcp->queued) && !can_send(sk))
+			queue_delayed_work(ovpn_wq, &os->tcp->work, 0);
+		os->tcp->state_change(sk);
+	}
+	rcu_read_unlock();
+}
+
 static void tcp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 {
+	unsigned int bytes = 0, dev_packets = 0, dev_bytes = 0;
 	struct ovpn_tcp *tcp = peer->socket->tcp;
 	struct ovpn_dev *ovpn = peer->ovpn;
-	unsigned int bytes = 0;
 	struct sk_buff *skb;
 	bool full;
 
 	skb_queue_walk(pkts, skb) {
+		/* Not our own pings */
+		if (likely(skb->dev)) {
+			dev_packets++;
+			dev_bytes += skb->len - OVPN_HEADER_LEN;
+		}
 		ovpn_frame_push(skb);
 		bytes += skb->len;
 	}
@@ -714,10 +740,12 @@ static void tcp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 	}
 	spin_unlock_bh(&tcp->queue.lock);
 
-	if (unlikely(full))
+	if (unlikely(full)) {
 		ovpn_drop_queue(ovpn, peer, pkts, OVPN_DROP_TX_BACKLOG);
-	else
-		queue_delayed_work(ovpn_wq, &tcp->work, 0);
+		return;
+	}
+	dev_sw_netstats_tx_add(ovpn->dev, dev_packets, dev_bytes);
+	queue_delayed_work(ovpn_wq, &tcp->work, 0);
 }
 
 /* Follow what userspace has written, from @iter on, to know where its packets
@@ -748,6 +776,30 @@ static void user_wrote(struct ovpn_tcp *tcp, struct iov_iter *iter,
 	}
 }
 
+/* What sndbuf_grow() changed */
+struct sndbuf {
+	int extra;
+	u32 notsent_lowat;
+};
+
+/* Have TCP take a message as a whole, however full the send buffer is; the
+ * socket stays locked until sndbuf_restore()
+ */
+static void sndbuf_grow(struct sock *sk, size_t len, struct sndbuf *saved)
+{
+	saved->extra = SKB_TRUESIZE(len) * 2 +
+		       max(sk->sk_wmem_queued - sk->sk_sndbuf, 0);
+	saved->notsent_lowat = tcp_sk(sk)->notsent_lowat;
+	WRITE_ONCE(sk->sk_sndbuf, sk->sk_sndbuf + saved->extra);
+	WRITE_ONCE(tcp_sk(sk)->notsent_lowat, U32_MAX);
+}
+
+static void sndbuf_restore(struct sock *sk, const struct sndbuf *saved)
+{
+	WRITE_ONCE(tcp_sk(sk)->notsent_lowat, saved->notsent_lowat);
+	WRITE_ONCE(sk->sk_sndbuf, sk->sk_sndbuf - saved->extra);
+}
+
 /* Write for userspace, without waiting. A message as large as a packet is taken
  * as a whole or not at all, whatever the size of the send buffer: half a packet
  * would have the kernel's packets wait, and OpenVPN never sends the other half.
@@ -758,15 +810,16 @@ static int write_for_user(struct ovpn_socket *os, struct msghdr *msg)
 	size_t left = msg_data_left(msg);
 	int flags = msg->msg_flags, ret;
 	struct sock *sk = os->sk;
-	int extra = 0;
-
-	if (left <= OVPN_FRAME_MAX)
-		extra = SKB_TRUESIZE(left) * 2;
+	struct sndbuf saved;
 
 	msg->msg_flags |= MSG_DONTWAIT;
-	WRITE_ONCE(sk->sk_sndbuf, sk->sk_sndbuf + extra);
-	ret = tcp_sendmsg_locked(sk, msg, left);
-	WRITE_ONCE(sk->sk_sndbuf, sk->sk_sndbuf - extra);
+	if (left <= OVPN_FRAME_MAX) {
+		sndbuf_grow(sk, left, &saved);
+		ret = tcp_sendmsg_locked(sk, msg, left);
+		sndbuf_restore(sk, &saved);
+	} else {
+		ret = tcp_sendmsg_locked(sk, msg, left);
+	}
 	msg->msg_flags = flags;
 
 	if (ret > 0)
@@ -825,24 +878,41 @@ static int tcp_sendmsg_hook(struct sock *sk, struct msghdr *msg, size_t size)
 	lock_sock(sk);
 	ret = send_locked(sk, msg, &gone);
 	release_sock(sk);
-	if (unlikely(gone))
-		ret = base_of(sk)->sendmsg(sk, msg, size);
 	call_leave();
-	return ret;
+	return unlikely(gone) ? restart_syscall() : ret;
 }
 
 /* --- What an attached socket must not do --------------------------------- */
 
-/* Somebody else's sk_prot would be lost when we put the old one back */
+/* A packet must not wait for the acknowledgment of the one before it, whatever
+ * userspace wants for its own, which it has back afterwards. Socket lock held.
+ */
+static void nagle_off(struct ovpn_socket *os)
+{
+	struct tcp_sock *tp = tcp_sk(os->sk);
+
+	os->tcp->nonagle = tp->nonagle;
+	tp->nonagle |= TCP_NAGLE_OFF;
+}
+
 static int tcp_setsockopt_hook(struct sock *sk, int level, int optname,
 			       sockptr_t optval, unsigned int optlen)
 {
+	struct ovpn_socket *os;
 	int ret = -EBUSY;
 
 	call_enter();
+	/* Another sk_prot would be lost when we put the old one back */
 	if (level != SOL_TCP || optname != TCP_ULP || !tcp_owns(sk))
 		ret = base_of(sk)->setsockopt(sk, level, optname, optval,
 					      optlen);
+	if (!ret && level == SOL_TCP && optname == TCP_NODELAY) {
+		lock_sock(sk);
+		os = socket_of(sk);
+		if (os)
+			nagle_off(os);
+		release_sock(sk);
+	}
 	call_leave();
 	return ret;
 }
@@ -917,11 +987,13 @@ static int tcp_attach(struct ovpn_socket *os, struct netlink_ext_ack *extack)
 		rcu_assign_sk_user_data(sk, os);
 		tcp->data_ready = sk->sk_data_ready;
 		tcp->write_space = sk->sk_write_space;
+		tcp->state_change = sk->sk_state_change;
 		/* socket_of() finds the rest by this one */
 		smp_store_release(&sk->sk_prot, sk->sk_family == AF_INET ?
 						&ovpn_tcp_v4 : &ovpn_tcp_v6);
 		WRITE_ONCE(sk->sk_data_ready, data_ready_hook);
 		WRITE_ONCE(sk->sk_write_space, write_space_hook);
+		WRITE_ONCE(sk->sk_state_change, state_change_hook);
 	}
 	write_unlock_bh(&sk->sk_callback_lock);
 
@@ -931,9 +1003,7 @@ static int tcp_attach(struct ovpn_socket *os, struct netlink_ext_ack *extack)
 		return -EBUSY;
 	}
 
-	/* A packet must not wait for the acknowledgment of the one before it */
-	tcp->nonagle = tcp_sk(sk)->nonagle;
-	tcp_sk(sk)->nonagle |= TCP_NAGLE_OFF;
+	nagle_off(os);
 	return 0;
 }
 
@@ -978,13 +1048,13 @@ static void finish_partial(struct ovpn_tcp *tcp)
 {
 	struct sk_buff *skb = skb_peek(&tcp->sending);
 	struct sock *sk = tcp->os->sk;
-	int extra = SKB_TRUESIZE(skb->len) * 2;
 	int len = skb->len, ret = -EPIPE;
+	struct sndbuf saved;
 
 	if (can_send(sk)) {
-		WRITE_ONCE(sk->sk_sndbuf, sk->sk_sndbuf + extra);
+		sndbuf_grow(sk, len, &saved);
 		ret = write_some(tcp->os);
-		WRITE_ONCE(sk->sk_sndbuf, sk->sk_sndbuf - extra);
+		sndbuf_restore(sk, &saved);
 	}
 	__skb_unlink(skb, &tcp->sending);
 	consume_skb(skb);
@@ -1006,6 +1076,7 @@ static void tcp_detach(struct ovpn_socket *os)
 	WRITE_ONCE(sk->sk_prot, (struct proto *)base_of(sk));
 	WRITE_ONCE(sk->sk_data_ready, tcp->data_ready);
 	WRITE_ONCE(sk->sk_write_space, tcp->write_space);
+	WRITE_ONCE(sk->sk_state_change, tcp->state_change);
 	write_unlock_bh(&sk->sk_callback_lock);
 
 	drop_queued(tcp);
@@ -1015,16 +1086,17 @@ static void tcp_detach(struct ovpn_socket *os)
 	if (!(tcp->nonagle & TCP_NAGLE_OFF))
 		tcp_sk(sk)->nonagle &= ~TCP_NAGLE_OFF;
 
-	/* Who asked without the lock may still look at it */
-	synchronize_rcu();
-	rcu_assign_sk_user_data(sk, NULL);
-
 	/* Whoever waits in one of our calls goes on in TCP's own */
 	sk->sk_data_ready(sk);
 	sk->sk_write_space(sk);
 }
 
-/* After tcp_detach(), without the socket lock, which the work wants */
+static void tcp_release(struct ovpn_socket *os)
+{
+	rcu_assign_sk_user_data(os->sk, NULL);
+}
+
+/* Without the socket lock, which the work wants */
 static void tcp_free(struct ovpn_socket *os)
 {
 	cancel_delayed_work_sync(&os->tcp->work);
@@ -1037,6 +1109,7 @@ const struct ovpn_transport ovpn_tcp_transport = {
 	.attach = tcp_attach,
 	.start = tcp_start,
 	.detach = tcp_detach,
+	.release = tcp_release,
 	.free = tcp_free,
 	.send = tcp_send,
 };
@@ -1077,8 +1150,6 @@ void __init ovpn_tcp_init(void)
 
 /**
  * ovpn_tcp_exit - wait until nobody is in our socket functions any more
- *
- * A call that waits for data on a socket that we have given back is waited for.
  *
  * Context: process, may sleep; no socket may be attached any more.
  */

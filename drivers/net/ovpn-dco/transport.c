@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Sockets that userspace hands over: attach once, share among peers, detach. */
 
+#include <linux/delay.h>
 #include <linux/net.h>
 #include <linux/slab.h>
 #include <net/sock.h>
@@ -29,7 +30,55 @@ static const struct ovpn_transport *transport_of(const struct sock *sk,
 	return NULL;
 }
 
-/* Find the ovpn_socket of @sk or make it; one more user either way */
+/* How long to wait for a socket that is being given back, and how often to look:
+ * milliseconds. It takes a grace period.
+ */
+#define RELEASE_WAIT		2000
+#define RELEASE_LOOK		5
+
+static LIST_HEAD(given_back);
+static DEFINE_SPINLOCK(given_back_lock);
+
+/* Socket lock held */
+static bool is_given_back(const struct sock *sk)
+{
+	struct ovpn_socket *os;
+	bool found = false;
+
+	spin_lock(&given_back_lock);
+	list_for_each_entry(os, &given_back, list) {
+		if (os->sk == sk) {
+			found = true;
+			break;
+		}
+	}
+	spin_unlock(&given_back_lock);
+	return found;
+}
+
+static void socket_gone(struct work_struct *work)
+{
+	struct ovpn_socket *os = container_of(to_rcu_work(work),
+					      struct ovpn_socket, gone);
+	struct socket *sock = os->sock;
+
+	lock_sock(sock->sk);
+	os->transport->release(os);
+	spin_lock(&given_back_lock);
+	list_del(&os->list);
+	spin_unlock(&given_back_lock);
+	release_sock(sock->sk);
+
+	if (os->transport->free)
+		os->transport->free(os);
+	netdev_put(os->ovpn->dev, &os->tracker);
+	sockfd_put(sock);
+	kfree(os);
+}
+
+/* Find the ovpn_socket of @sk or make it; one more user either way. -EAGAIN if
+ * it is just being given back.
+ */
 static struct ovpn_socket *
 socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
 	      const struct ovpn_transport *transport,
@@ -39,6 +88,8 @@ socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
 	struct ovpn_socket *os;
 	int err;
 
+	if (is_given_back(sk))
+		return ERR_PTR(-EAGAIN);
 	if (transport->owns(sk)) {
 		os = rcu_dereference_protected(__sk_user_data(sk),
 					       lockdep_sock_is_held(sk));
@@ -61,6 +112,7 @@ socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
 	os->sk = sk;
 	os->ovpn = ovpn;
 	os->users = 1;
+	INIT_RCU_WORK(&os->gone, socket_gone);
 
 	err = transport->attach(os, extack);
 	if (err) {
@@ -71,6 +123,26 @@ socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
 	get_file(sock->file);
 	netdev_hold(ovpn->dev, &os->tracker, GFP_KERNEL);
 	return os;
+}
+
+static struct ovpn_socket *
+attach_or_wait(struct ovpn_dev *ovpn, struct socket *sock,
+	       const struct ovpn_transport *transport,
+	       struct netlink_ext_ack *extack)
+{
+	struct ovpn_socket *os;
+	unsigned int waited;
+
+	for (waited = 0; waited < RELEASE_WAIT; waited += RELEASE_LOOK) {
+		lock_sock(sock->sk);
+		os = socket_attach(ovpn, sock, transport, extack);
+		release_sock(sock->sk);
+		if (os != ERR_PTR(-EAGAIN))
+			return os;
+		msleep(RELEASE_LOOK);
+	}
+	NL_SET_ERR_MSG(extack, "socket is still being given back");
+	return ERR_PTR(-EBUSY);
 }
 
 /**
@@ -100,13 +172,8 @@ struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
 	}
 
 	transport = transport_of(sock->sk, extack);
-	if (transport) {
-		lock_sock(sock->sk);
-		os = socket_attach(ovpn, sock, transport, extack);
-		release_sock(sock->sk);
-	} else {
-		os = ERR_PTR(-EOPNOTSUPP);
-	}
+	os = transport ? attach_or_wait(ovpn, sock, transport, extack) :
+			 ERR_PTR(-EOPNOTSUPP);
 
 	sockfd_put(sock);
 	return os;
@@ -119,30 +186,29 @@ struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
  * The last user detaches it: userspace has it back as it was, if it still has
  * it at all.
  *
- * Context: process, may sleep for a grace period.
+ * Context: process, may sleep.
  */
 void ovpn_socket_put(struct ovpn_socket *os)
 {
-	struct socket *sock;
+	struct sock *sk;
 	bool last;
 
 	if (!os)
 		return;
 
-	sock = os->sock;
-	lock_sock(sock->sk);
+	sk = os->sk;
+	lock_sock(sk);
 	last = !--os->users;
-	if (last)
+	if (last) {
 		os->transport->detach(os);
-	release_sock(sock->sk);
-
-	if (!last)
-		return;
-	if (os->transport->free)
-		os->transport->free(os);
-	netdev_put(os->ovpn->dev, &os->tracker);
-	sockfd_put(sock);
-	kfree(os);
+		spin_lock(&given_back_lock);
+		list_add(&os->list, &given_back);
+		spin_unlock(&given_back_lock);
+	}
+	release_sock(sk);
+	/* Whoever else has it now may be the last one by now */
+	if (last)
+		queue_rcu_work(ovpn_wq, &os->gone);
 }
 
 /**

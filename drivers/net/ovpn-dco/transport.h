@@ -9,6 +9,7 @@
 
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
+#include <linux/workqueue.h>
 
 struct netlink_ext_ack;
 struct ovpn_dev;
@@ -26,8 +27,10 @@ struct socket;
  *	an errno, with the cause in extack.
  * @start: a peer has been published, receive for it; socket lock held. NULL if
  *	there is nothing to do.
- * @detach: give it back, as it was, and wait for whoever still uses @os under
- *	RCU; socket lock held, may sleep
+ * @detach: give it back, as it was, but for sk_user_data; socket lock held, may
+ *	sleep
+ * @release: a grace period later: give sk_user_data back as well; socket lock
+ *	held
  * @free: free what @attach made, socket lock not held, may sleep. NULL if there
  *	is nothing.
  * @send: send the sealed packets of one peer, which are consumed. BH off,
@@ -39,6 +42,7 @@ struct ovpn_transport {
 	int (*attach)(struct ovpn_socket *os, struct netlink_ext_ack *extack);
 	void (*start)(struct ovpn_socket *os);
 	void (*detach)(struct ovpn_socket *os);
+	void (*release)(struct ovpn_socket *os);
 	void (*free)(struct ovpn_socket *os);
 	void (*send)(struct ovpn_peer *peer, struct sk_buff_head *pkts);
 };
@@ -57,21 +61,32 @@ struct ovpn_transport {
  * @started: of a stream, whether it has had one; guarded by the socket lock
  * @mc_loop: of UDP, the socket's setting before we came, to put back
  * @tcp: of TCP, the rest
+ * @list: in the list of sockets that have been given back, but are not free yet
+ * @gone: frees it, after a grace period
  *
  * Life:
  *
- *	 ovpn_socket_get()           ovpn_socket_get(),      ovpn_socket_put()
- *	 by the first peer           by other peers          by the last one
- *	        |                      +---------+                  |
- *	        v                      v         |                  v
- *	  +----------+  attach()  +--------------------+ detach() +-----------+
- *	  |  nobody  | ---------> |      attached      | -------> | given     |
- *	  |  knows   |            | found by the users,| a grace  | back, and |
- *	  |  of it   |            | by sk_user_data,   | period   | freed     |
- *	  +----------+            | by packets (RCU)   |          +-----------+
- *	                          +--------------------+
+ *	                      ovpn_socket_get() by the first peer
+ *	                                 |
+ *	                                 v
+ *	                      +---------------------+
+ *	   ovpn_socket_get()  | attached: found     |  by sk_user_data; by received
+ *	   by other peers --> | through the socket, |  packets and poll() under RCU,
+ *	                      | used by its peers   |  by all others with the socket
+ *	                      +---------------------+  lock held
+ *	                                 |
+ *	                                 | ovpn_socket_put() by the last peer
+ *	                                 v
+ *	                      +---------------------+
+ *	                      | given back, but for |  who wants to attach it again
+ *	                      | sk_user_data        |  has to wait
+ *	                      +---------------------+
+ *	                                 |
+ *	                                 | a grace period
+ *	                                 v
+ *	                              freed
  *
- * While it is attached it holds the file and the device. What userspace does to
+ * Until it is freed it holds the file and the device. What userspace does to
  * the socket, closing it included, changes nothing of that: the peers are what
  * keeps it. A stream that has lost its connection has its peer deleted, by
  * whoever notices first. If the process that configured the device dies, see
@@ -88,6 +103,8 @@ struct ovpn_socket {
 	bool started;
 	bool mc_loop;
 	struct ovpn_tcp *tcp;
+	struct list_head list;
+	struct rcu_work gone;
 };
 
 extern const struct ovpn_transport ovpn_udp_transport;

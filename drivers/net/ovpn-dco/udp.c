@@ -112,11 +112,14 @@ static void udp_detach(struct ovpn_socket *os)
 
 	WRITE_ONCE(udp_sk(sk)->encap_type, 0);
 	WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
-	/* Whoever is in udp_encap_rcv() must not find another one's data */
-	synchronize_rcu();
 	inet_dec_convert_csum(sk);
 	compat_set_mc_loop(sk, os->mc_loop);
-	rcu_assign_sk_user_data(sk, NULL);
+}
+
+/* Nobody is in udp_encap_rcv() any more, to find another one's data */
+static void udp_release(struct ovpn_socket *os)
+{
+	rcu_assign_sk_user_data(os->sk, NULL);
 }
 
 static void udp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
@@ -139,5 +142,6 @@ const struct ovpn_transport ovpn_udp_transport = {
 	.owns = udp_owns,
 	.attach = udp_attach,
 	.detach = udp_detach,
+	.release = udp_release,
 	.send = udp_send,
 };
