@@ -25,6 +25,9 @@
 #include "peer_table.h"
 #include "transport.h"
 
+/* Of its own: this work waits for that of ovpn_wq, and for RTNL */
+static struct workqueue_struct *owner_wq;
+
 static LIST_HEAD(devices);
 static DEFINE_SPINLOCK(devices_lock);
 
@@ -123,7 +126,7 @@ static void process_died(struct ovpn_dev *ovpn, const struct pid *pid)
 		return;
 	owner->busy = true;
 	netdev_hold(ovpn->dev, &owner->tracker, GFP_ATOMIC);
-	queue_work(ovpn_wq, &owner->died);
+	queue_work(owner_wq, &owner->died);
 }
 
 static int netlink_event(struct notifier_block *nb, unsigned long event,
@@ -135,6 +138,9 @@ static int netlink_event(struct notifier_block *nb, unsigned long event,
 
 	if (event != NETLINK_URELEASE || notify->protocol != NETLINK_GENERIC ||
 	    !(current->flags & PF_EXITING))
+		return NOTIFY_DONE;
+	/* A thread with files of its own is not the end of the process */
+	if (atomic_read(&current->signal->live))
 		return NOTIFY_DONE;
 
 	spin_lock(&devices_lock);
@@ -209,15 +215,24 @@ void ovpn_owner_uses(struct ovpn_dev *ovpn)
  */
 int __init ovpn_owner_register(void)
 {
-	return netlink_register_notifier(&netlink_notifier);
+	int err;
+
+	owner_wq = alloc_workqueue("ovpn-dco-owner", WQ_UNBOUND, 0);
+	if (!owner_wq)
+		return -ENOMEM;
+	err = netlink_register_notifier(&netlink_notifier);
+	if (err)
+		destroy_workqueue(owner_wq);
+	return err;
 }
 
 /**
  * ovpn_owner_unregister - do not watch any more
  *
- * Context: process, may sleep.
+ * Context: process, may sleep; no device may exist any more.
  */
 void ovpn_owner_unregister(void)
 {
 	netlink_unregister_notifier(&netlink_notifier);
+	destroy_workqueue(owner_wq);
 }

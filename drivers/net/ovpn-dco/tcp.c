@@ -119,7 +119,8 @@ static const struct proto *base_of(const struct sock *sk)
 
 static bool tcp_owns(const struct sock *sk)
 {
-	const struct proto *prot = READ_ONCE(sk->sk_prot);
+	/* Before sk_user_data is looked at, see tcp_attach() */
+	const struct proto *prot = smp_load_acquire(&sk->sk_prot);
 
 	return prot == &ovpn_tcp_v4 || prot == &ovpn_tcp_v6;
 }
@@ -263,6 +264,10 @@ static bool read_stream(struct ovpn_socket *os)
 	/* Before the peer is complete, its packets wait */
 	if (unlikely(!os->started))
 		return false;
+
+	/* TCP would stop for ever in front of a byte sent as urgent */
+	if (unlikely(tcp_sk(os->sk)->urg_data))
+		WRITE_ONCE(tcp_sk(os->sk)->urg_data, 0);
 
 	tcp->held_back = false;
 	tcp->short_of_memory = false;
@@ -550,9 +555,12 @@ static void connection_lost(struct ovpn_socket *os)
 	rcu_read_unlock();
 }
 
+/* An error alone does not end a connection: it may be what a router has said
+ * about it, while TCP goes on
+ */
 static bool can_send(const struct sock *sk)
 {
-	return !sk->sk_err && !(sk->sk_shutdown & SEND_SHUTDOWN) &&
+	return !(sk->sk_shutdown & SEND_SHUTDOWN) &&
 	       (1 << sk->sk_state) & (TCPF_ESTABLISHED | TCPF_CLOSE_WAIT);
 }
 
@@ -562,18 +570,25 @@ static bool between_user_packets(const struct ovpn_tcp *tcp)
 	return !tcp->user_left && !tcp->user_header_len;
 }
 
-/* Write from the beginning of @sending. Returns how many bytes were taken. */
-static int write_some(struct ovpn_socket *os)
+/* Write from the beginning of @sending: up to @count packets, and no more than
+ * leave userspace room to write, to which poll() says it may as long as a third
+ * of the buffer is free. Returns how many bytes were taken.
+ */
+static int write_some(struct ovpn_socket *os, int count)
 {
 	struct msghdr msg = { .msg_flags = MSG_DONTWAIT | MSG_NOSIGNAL };
 	struct ovpn_tcp *tcp = os->tcp;
+	struct sock *sk = os->sk;
+	int bytes = 0, i = 0, room, err, ret;
 	struct sk_buff *skb;
-	size_t bytes = 0;
-	int i = 0, ret;
 
+	room = sk->sk_sndbuf / 8 * 5 - sk->sk_wmem_queued;
 	skb_queue_walk(&tcp->sending, skb) {
-		if (i == BATCH) {
-			msg.msg_flags |= MSG_MORE;
+		if (i && bytes + (int)skb->len > room)
+			break;
+		if (i == count) {
+			if (count == BATCH)
+				msg.msg_flags |= MSG_MORE;
 			break;
 		}
 		tcp->vec[i].iov_base = skb->data;
@@ -582,10 +597,13 @@ static int write_some(struct ovpn_socket *os)
 	}
 	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, tcp->vec, i, bytes);
 
-	ret = tcp_sendmsg_locked(os->sk, &msg, bytes);
-	/* The error is userspace's to see, it has the connection */
+	/* Errors are userspace's to see, it has the connection */
+	err = xchg(&sk->sk_err, 0);
+	ret = tcp_sendmsg_locked(sk, &msg, bytes);
 	if (unlikely(ret < 0 && ret != -EAGAIN && ret != -EPIPE))
-		WRITE_ONCE(os->sk->sk_err, -ret);
+		err = -ret;
+	if (unlikely(err))
+		WRITE_ONCE(sk->sk_err, err);
 	return ret;
 }
 
@@ -621,21 +639,29 @@ static bool something_to_write(struct ovpn_tcp *tcp)
 	return !skb_queue_empty(&tcp->sending);
 }
 
-/* A packet begins when a third of the buffer is free, and ends at once */
+/* A packet that has begun goes on as soon as there is room, another one has to
+ * leave some to userspace
+ */
 static bool room_for_kernel(const struct ovpn_socket *os)
 {
-	return os->tcp->partial ? sk_stream_memory_free(os->sk) :
-				  sk_stream_is_writeable(os->sk);
+	const struct sock *sk = os->sk;
+
+	if (os->tcp->partial)
+		return sk_stream_memory_free(sk);
+	return sk_stream_is_writeable(sk) &&
+	       READ_ONCE(sk->sk_wmem_queued) < READ_ONCE(sk->sk_sndbuf) / 2;
 }
 
-/* Write what is queued, as far as TCP takes it; socket lock held, may sleep */
-static void write_queue(struct ovpn_socket *os)
+/* Write what is queued, or, if @finish, only what a packet lacks that has begun,
+ * as far as TCP takes it; socket lock held, may sleep
+ */
+static void write_queue(struct ovpn_socket *os, bool finish)
 {
 	struct ovpn_tcp *tcp = os->tcp;
 	struct sock *sk = os->sk;
 	int ret;
 
-	while (tcp->partial || between_user_packets(tcp)) {
+	while (tcp->partial || (!finish && between_user_packets(tcp))) {
 		if (!something_to_write(tcp))
 			return;
 		if (unlikely(!can_send(sk))) {
@@ -647,18 +673,18 @@ static void write_queue(struct ovpn_socket *os)
 			set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 			return;
 		}
-		ret = write_some(os);
-		if (unlikely(ret == -EAGAIN)) {
-			/* Not for lack of room: nobody will call us */
-			if (sk_stream_is_writeable(sk))
-				queue_delayed_work(ovpn_wq, &tcp->work, 1);
+		ret = write_some(os, finish ? 1 : BATCH);
+		if (likely(ret > 0)) {
+			written(tcp, ret);
+			continue;
+		}
+		/* Not for lack of room, nor for ever: nobody will call us */
+		if (can_send(sk) && room_for_kernel(os)) {
+			queue_delayed_work(ovpn_wq, &tcp->work, 1);
 			return;
 		}
-		if (unlikely(ret < 0)) {
-			connection_lost(os);
+		if (ret == -EAGAIN)
 			return;
-		}
-		written(tcp, ret);
 	}
 }
 
@@ -673,7 +699,7 @@ static void tcp_work(struct work_struct *work)
 	if (socket_of(sk) == os) {
 		if (tcp->short_of_memory && read_stream(os))
 			tcp->data_ready(sk);
-		write_queue(os);
+		write_queue(os, false);
 	}
 	release_sock(sk);
 }
@@ -682,15 +708,17 @@ static void tcp_work(struct work_struct *work)
 static void write_space_hook(struct sock *sk)
 {
 	struct ovpn_socket *os;
-	struct ovpn_tcp *tcp;
 
 	rcu_read_lock();
 	os = socket_of(sk);
 	if (likely(os)) {
-		tcp = os->tcp;
-		if (READ_ONCE(tcp->queued) && sk_stream_is_writeable(sk))
-			queue_delayed_work(ovpn_wq, &tcp->work, 0);
-		tcp->write_space(sk);
+		os->tcp->write_space(sk);
+		if (READ_ONCE(os->tcp->queued)) {
+			if (room_for_kernel(os))
+				queue_delayed_work(ovpn_wq, &os->tcp->work, 0);
+			else
+				set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
+		}
 	}
 	rcu_read_unlock();
 }
@@ -776,28 +804,35 @@ static void user_wrote(struct ovpn_tcp *tcp, struct iov_iter *iter,
 	}
 }
 
-/* What sndbuf_grow() changed */
+/* What sndbuf_lift() changed */
 struct sndbuf {
-	int extra;
+	int before;
+	int lifted;
 	u32 notsent_lowat;
 };
 
 /* Have TCP take a message as a whole, however full the send buffer is; the
- * socket stays locked until sndbuf_restore()
+ * socket stays locked until sndbuf_lower()
  */
-static void sndbuf_grow(struct sock *sk, size_t len, struct sndbuf *saved)
+static void sndbuf_lift(struct sock *sk, size_t len, struct sndbuf *saved)
 {
-	saved->extra = SKB_TRUESIZE(len) * 2 +
-		       max(sk->sk_wmem_queued - sk->sk_sndbuf, 0);
-	saved->notsent_lowat = tcp_sk(sk)->notsent_lowat;
-	WRITE_ONCE(sk->sk_sndbuf, sk->sk_sndbuf + saved->extra);
-	WRITE_ONCE(tcp_sk(sk)->notsent_lowat, U32_MAX);
+	struct tcp_sock *tp = tcp_sk(sk);
+	int extra = SKB_TRUESIZE(len) * 2;
+
+	saved->before = sk->sk_sndbuf;
+	saved->lifted = max(sk->sk_sndbuf, sk->sk_wmem_queued);
+	saved->lifted += min(extra, INT_MAX - saved->lifted);
+	saved->notsent_lowat = tp->notsent_lowat;
+	WRITE_ONCE(sk->sk_sndbuf, saved->lifted);
+	WRITE_ONCE(tp->notsent_lowat, U32_MAX);
 }
 
-static void sndbuf_restore(struct sock *sk, const struct sndbuf *saved)
+static void sndbuf_lower(struct sock *sk, const struct sndbuf *saved)
 {
 	WRITE_ONCE(tcp_sk(sk)->notsent_lowat, saved->notsent_lowat);
-	WRITE_ONCE(sk->sk_sndbuf, sk->sk_sndbuf - saved->extra);
+	/* Unless TCP has found another size for it meanwhile */
+	if (likely(sk->sk_sndbuf == saved->lifted))
+		WRITE_ONCE(sk->sk_sndbuf, saved->before);
 }
 
 /* Write for userspace, without waiting. A message as large as a packet is taken
@@ -814,9 +849,9 @@ static int write_for_user(struct ovpn_socket *os, struct msghdr *msg)
 
 	msg->msg_flags |= MSG_DONTWAIT;
 	if (left <= OVPN_FRAME_MAX) {
-		sndbuf_grow(sk, left, &saved);
+		sndbuf_lift(sk, left, &saved);
 		ret = tcp_sendmsg_locked(sk, msg, left);
-		sndbuf_restore(sk, &saved);
+		sndbuf_lower(sk, &saved);
 	} else {
 		ret = tcp_sendmsg_locked(sk, msg, left);
 	}
@@ -830,8 +865,7 @@ static int write_for_user(struct ovpn_socket *os, struct msghdr *msg)
 /* May userspace write now? */
 static bool room_for_user(struct ovpn_socket *os)
 {
-	if (os->tcp->partial)
-		write_queue(os);
+	write_queue(os, true);
 	return !os->tcp->partial && sk_stream_memory_free(os->sk);
 }
 
@@ -849,7 +883,7 @@ static int send_locked(struct sock *sk, struct msghdr *msg, bool *gone)
 			break;
 		}
 		/* Without a connection this is how to learn why */
-		if (!can_send(sk) || room_for_user(os)) {
+		if (!can_send(sk) || sk->sk_err || room_for_user(os)) {
 			ret = write_for_user(os, msg);
 			if (ret > 0) {
 				sent += ret;
@@ -865,7 +899,7 @@ static int send_locked(struct sock *sk, struct msghdr *msg, bool *gone)
 
 	os = socket_of(sk);
 	if (os)
-		write_queue(os);
+		write_queue(os, false);
 	return sent ?: ret;
 }
 
@@ -917,6 +951,24 @@ static int tcp_setsockopt_hook(struct sock *sk, int level, int optname,
 	return ret;
 }
 
+/* What occupies the place of a ULP is no business of userspace's, and TCP looks
+ * at it twice to answer
+ */
+static int tcp_getsockopt_hook(struct sock *sk, int level, int optname,
+			       char __user *optval, int __user *optlen)
+{
+	int ret;
+
+	call_enter();
+	if (level == SOL_TCP && optname == TCP_ULP && tcp_owns(sk))
+		ret = put_user(0, optlen);
+	else
+		ret = base_of(sk)->getsockopt(sk, level, optname, optval,
+					      optlen);
+	call_leave();
+	return ret;
+}
+
 /* Another connection would begin in the middle of a packet */
 static int tcp_disconnect_hook(struct sock *sk, int flags)
 {
@@ -924,6 +976,13 @@ static int tcp_disconnect_hook(struct sock *sk, int flags)
 }
 
 /* --- Attaching and detaching --------------------------------------------- */
+
+/* Keeps a setsockopt(TCP_ULP) out that had begun before we came. TLS would build
+ * the functions of all its sockets from ours, and keep them for ever.
+ */
+static const struct tcp_ulp_ops ovpn_tcp_ulp = {
+	.name = "ovpn-dco",
+};
 
 static int tcp_refusal(const struct sock *sk, struct netlink_ext_ack *extack)
 {
@@ -938,6 +997,10 @@ static int tcp_refusal(const struct sock *sk, struct netlink_ext_ack *extack)
 	if (inet_csk(sk)->icsk_ulp_ops) {
 		NL_SET_ERR_MSG(extack,
 			       "socket has an upper layer protocol, like TLS");
+		return -EBUSY;
+	}
+	if (sk->sk_write_pending) {
+		NL_SET_ERR_MSG(extack, "somebody is waiting to send on the socket");
 		return -EBUSY;
 	}
 	if (sk->sk_prot != base_of(sk)) {
@@ -1003,6 +1066,7 @@ static int tcp_attach(struct ovpn_socket *os, struct netlink_ext_ack *extack)
 		return -EBUSY;
 	}
 
+	inet_csk(sk)->icsk_ulp_ops = &ovpn_tcp_ulp;
 	nagle_off(os);
 	return 0;
 }
@@ -1034,7 +1098,7 @@ static void unread(struct ovpn_tcp *tcp)
 		TCP_SKB_CB(skb)->seq = tp->copied_seq - skb->len;
 		TCP_SKB_CB(skb)->tcp_flags = TCPHDR_ACK;
 		WRITE_ONCE(tp->copied_seq, TCP_SKB_CB(skb)->seq);
-		/* What is read again must not look like a faster sender */
+		/* Or TCP finds that more than 4 GB were read */
 		tp->rcvq_space.seq -= skb->len;
 		/* As TCP does with what it cannot refuse either */
 		sk_rmem_schedule(sk, skb, skb->truesize);
@@ -1052,17 +1116,19 @@ static void finish_partial(struct ovpn_tcp *tcp)
 	struct sndbuf saved;
 
 	if (can_send(sk)) {
-		sndbuf_grow(sk, len, &saved);
-		ret = write_some(tcp->os);
-		sndbuf_restore(sk, &saved);
+		sndbuf_lift(sk, len, &saved);
+		ret = write_some(tcp->os, 1);
+		sndbuf_lower(sk, &saved);
 	}
 	__skb_unlink(skb, &tcp->sending);
 	consume_skb(skb);
 	unqueue(tcp, len);
 	tcp->partial = false;
 
-	if (unlikely(ret != len && !sk->sk_err)) {
-		WRITE_ONCE(sk->sk_err, ECONNABORTED);
+	/* No memory: what userspace writes would land inside the packet */
+	if (unlikely(ret != len && can_send(sk))) {
+		WRITE_ONCE(sk->sk_shutdown, sk->sk_shutdown | SEND_SHUTDOWN);
+		WRITE_ONCE(sk->sk_err, ECONNRESET);
 		sk_error_report(sk);
 	}
 }
@@ -1078,6 +1144,7 @@ static void tcp_detach(struct ovpn_socket *os)
 	WRITE_ONCE(sk->sk_write_space, tcp->write_space);
 	WRITE_ONCE(sk->sk_state_change, tcp->state_change);
 	write_unlock_bh(&sk->sk_callback_lock);
+	inet_csk(sk)->icsk_ulp_ops = NULL;
 
 	drop_queued(tcp);
 	if (tcp->partial)
@@ -1122,6 +1189,7 @@ static void proto_build(struct proto *prot, const struct proto *base)
 	prot->sock_is_readable = is_readable_hook;
 	prot->ioctl = tcp_ioctl_hook;
 	prot->setsockopt = tcp_setsockopt_hook;
+	prot->getsockopt = tcp_getsockopt_hook;
 	prot->disconnect = tcp_disconnect_hook;
 	compat_proto_no_sendpage(prot);
 }

@@ -90,7 +90,7 @@ struct ovpn_transport {
  * the socket, closing it included, changes nothing of that: the peers are what
  * keeps it. A stream that has lost its connection has its peer deleted, by
  * whoever notices first. If the process that configured the device dies, see
- * ovpn_owner_died().
+ * owner.c.
  */
 struct ovpn_socket {
 	const struct ovpn_transport *transport;
