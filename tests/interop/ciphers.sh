@@ -1,27 +1,32 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Each cipher that the module has.
+# Each cipher that the module has, side by side on one server.
 set -eu
 # shellcheck source=tests/interop/lib.sh
 . ./lib.sh
 
-cipher()
+CIPHERS=(AES-128-GCM AES-192-GCM AES-256-GCM CHACHA20-POLY1305)
+
+ciphers()
 {
-	hosts s c1
-	server_conf "proto udp4" "keepalive 10 60" "data-ciphers $1"
-	client_conf c1 "$(outer4 s)" udp4 "data-ciphers $1"
-	start_server
-	start_clients c1
-	dco s c1
-	wait_log s "Data Channel: cipher '$1'"
-	wait_log c1 "Data Channel: cipher '$1'"
-	traffic c1 s
-	kernel_only c1 2000000
-	no_drops s
-	no_drops c1
+	local i
+
+	hosts s c1 c2 c3 c4
+	server_conf "keepalive 10 60" "data-ciphers $(IFS=:; echo "${CIPHERS[*]}")"
+	for i in 1 2 3 4; do
+		client_conf "c$i" "data-ciphers ${CIPHERS[i - 1]}"
+	done
+	connect c1 c2 c3 c4
+	for i in 1 2 3 4; do
+		log_has s "c$i/.*Data Channel: cipher '${CIPHERS[i - 1]}'" ||
+			fail "the server does not use ${CIPHERS[i - 1]} with c$i"
+		log_has "c$i" "Data Channel: cipher '${CIPHERS[i - 1]}'" ||
+			fail "c$i does not use ${CIPHERS[i - 1]}"
+		traffic "c$i" s
+		kernel_only "c$i" 2000000
+	done
+	no_drops s c1 c2 c3 c4
 }
 
-for name in AES-128-GCM AES-192-GCM AES-256-GCM CHACHA20-POLY1305; do
-	scenario "$name" cipher "$name"
-done
+scenario_over "udp4 tcp4" "all ciphers" ciphers
 run_scenarios

@@ -1,32 +1,36 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Explicit exit notification, both ways.
+# An end that exits tells the other one: by a notification over UDP, over TCP by
+# closing the connection.
 set -eu
 # shellcheck source=tests/interop/lib.sh
 . ./lib.sh
 
-# Timeouts far away: only the notification can end the connection soon.
-network()
+# Timeouts far away: only what is told can end the connection soon.
+start_network()
 {
-	hosts s c1 c2
-	server_conf "proto udp4" "keepalive 60 600" "explicit-exit-notify 1"
-	client_conf c1 "$(outer4 s)" udp4 "explicit-exit-notify 1"
-	client_conf c2 "$(outer4 s)" udp4 "explicit-exit-notify 1"
-	start_server
-	start_clients c1 c2
-	dco s c1 c2
+	if is_tcp; then
+		network "c1 c2" "keepalive 60 600"
+	else
+		CLIENT_LINES=("explicit-exit-notify 1")
+		network "c1 c2" "keepalive 60 600" "explicit-exit-notify 1"
+	fi
 	brief c1 s
 }
 
 client_exits()
 {
-	network
+	start_network
 	log_mark s
 	send_signal c1 TERM
-	wait_log s 'c1/.*CC-EEN exit message received by peer' 10
-	# It waits for 5 s, for packets under way.
-	wait_log s 'c1/.*SIGTERM\[soft,delayed-exit\] received, client-instance exiting' 10
-	expect_counter s peers 1
+	if is_tcp; then
+		wait_log s 'c1/.*SIGUSR1\[soft,connection-reset\] received, client-instance restarting' 10
+	else
+		wait_log s 'c1/.*CC-EEN exit message received by peer' 10
+		# It waits for 5 s, for packets under way.
+		wait_log s 'c1/.*SIGTERM\[soft,delayed-exit\] received, client-instance exiting' 10
+	fi
+	wait_peers s 1
 	expect_counter s peers_expired 0
 	within 10 gone c1 || fail "c1 does not exit"
 	brief c2 s
@@ -38,12 +42,11 @@ client_exits()
 
 server_exits()
 {
-	network
+	start_network
 	log_mark c1
 	log_mark c2
 	stop s
-	! ip -n "$(ns s)" link show dev tun0 >/dev/null 2>&1 ||
-		fail "the server's tun0 outlived it"
+	device_vanishes s
 	wait_log c1 'SIGUSR1\[soft,(server-pushed-connection-reset|remote-exit|connection-reset)\] received, process restarting' 10
 	wait_log c2 'process restarting' 10
 	log_mark c1
@@ -55,6 +58,6 @@ server_exits()
 	brief c2 s
 }
 
-scenario "client announces its exit" client_exits
-scenario "server announces its exit" server_exits
+scenario_over "udp4 tcp4" "client exits" client_exits
+scenario_over "udp4 tcp4" "server exits" server_exits
 run_scenarios

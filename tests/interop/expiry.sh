@@ -5,15 +5,9 @@ set -eu
 # shellcheck source=tests/interop/lib.sh
 . ./lib.sh
 
-network()
+start_network()
 {
-	hosts s c1 c2
-	server_conf "proto udp4" "keepalive 1 4"
-	client_conf c1 "$(outer4 s)" udp4
-	client_conf c2 "$(outer4 s)" udp4
-	start_server
-	start_clients c1 c2
-	dco s c1 c2
+	network "c1 c2" "keepalive 1 4"
 	brief c1 s
 }
 
@@ -21,25 +15,27 @@ network()
 # sending reaches nobody.
 dies()
 {
-	send_signal "$1" KILL
 	ip -n "$(ns "$1")" link set eth0 down
+	send_signal "$1" KILL
 	within 5 gone "$1" || fail "$1 survived kill -9"
 }
 
 comes_back()
 {
-	ip -n "$(ns "$1")" link del tun0 2>/dev/null || true
-	ip -n "$(ns "$1")" link set eth0 up
-	within 10 link_up "$1" eth0
-	# Both went with the link.
+	device_vanishes "$1"
+	# The IPv6 address and the route went with the link.
 	ip -n "$(ns "$1")" -batch - <<-EOF
+		link set eth0 up
+		address replace $(outer6 "$1")/64 dev eth0 nodad
 		route replace 0.0.0.0/0 via 198.18.$(index_of "$1").1
+		route replace ::/0 via fd98:$(index_of "$1")::1
 	EOF
+	wait_links "$1"
 }
 
 client_dies()
 {
-	network
+	start_network
 	expect_counter s peers_expired 0
 	log_mark s
 	dies c1
@@ -61,10 +57,10 @@ client_dies()
 # Nobody expires while both ends live, idle or not.
 idle()
 {
-	network
+	start_network
 	log_mark s
 	log_mark c1
-	sleep 12
+	pause 12
 	! log_has s 'ping expired|ping-restart\]|Inactivity' || fail "the server lost a client"
 	! log_has c1 'peer expired|ping-restart\]|Inactivity' || fail "the client lost the server"
 	expect_counter s peers 2
@@ -78,7 +74,7 @@ idle()
 
 server_dies()
 {
-	network
+	start_network
 	log_mark c1
 	log_mark c2
 	dies s
@@ -95,7 +91,7 @@ server_dies()
 	brief c2 s
 }
 
-scenario "client dies" client_dies
-scenario "server dies" server_dies
-scenario "idle connections stay" idle
+scenario_over "udp4 tcp4" "client dies" client_dies
+scenario_over "udp4 tcp4" "server dies" server_dies
+scenario_over "udp4 tcp4" "idle connections stay" idle
 run_scenarios

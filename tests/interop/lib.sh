@@ -4,10 +4,15 @@
 # What the interop scenarios share: hosts that are network namespaces, a CA,
 # configurations, starting and stopping the real OpenVPN, waiting, assertions.
 #
-# A script sources this, declares its cases with `scenario NAME FUNCTION...`
-# and ends with `run_scenarios`. Each case runs in a subshell with hosts of its
-# own, so one that fails leaves nothing behind for the next; what it prints is
-# shown, with the ends of all OpenVPN logs, only if it fails.
+# A script sources this, declares its cases with `scenario NAME FUNCTION...`, or
+# with scenario_over where a case runs over several transports, and ends with
+# `run_scenarios`. Each case runs in a subshell with hosts of its own, so one
+# that fails leaves nothing behind for the next; what it prints is shown, with
+# the ends of all OpenVPN logs, only if it fails. Cases run side by side where
+# they wait more than they compute.
+#
+# On an emulated machine a test's time goes into starting programs, so what is
+# done often here is done by the shell itself.
 #
 # The hosts hang on a router, each with a network of its own:
 #
@@ -15,6 +20,10 @@
 #	s	0	198.18.0.2   fd98::0:2	10.8.0.1    fd00:8::1
 #	cN	N	198.18.N.2   fd98::N:2	10.8.0.1N   fd00:8::1N
 #	r		198.18.*.1   fd98::*:1
+#
+# OVPN_TEST_PROTOS	what scenario_over runs cases over in place of what the
+#			scripts say, of udp4 udp6 tcp4 tcp6
+# TIMEOUT_FACTOR	how much slower than others this machine is
 
 set -eu
 
@@ -22,19 +31,39 @@ LC_ALL=C
 export LC_ALL
 
 HERE=$PWD
-TAG=ovi$$
+RUN=
+
+# What the names of the hosts begin with, of all cases and of this case, and
+# where this case has its files.
+BASE=ovi$$
+TAG=
 WORK=
 PKI=/run/ovpn-dco-interop-pki
 PORT=1194
 MODULE=ovpn_dco_v2
 VERSION_FILE=/sys/module/$MODULE/version
+PATIENCE=${TIMEOUT_FACTOR:-1}
+
+# What OpenVPN runs over in this case: udp4, udp6, tcp4 or tcp6.
+PROTO=udp4
+
+# More lines for the clients of network().
+CLIENT_LINES=()
 
 # Development only: see no_dco_guard.
 NO_DCO=${OVPN_TEST_NO_DCO:-}
 
+# How many cases run side by side; a script whose cases disturb each other, or
+# compute all the time, says 1.
+SIDE_BY_SIDE=2
+
+# The cases: names and commands, and of those that run, by process id, the
+# number; since when.
 NAMES=()
 RUNS=()
-CASE_PID=
+CASES=()
+BEGAN=()
+REPORTED=0
 FAILED=0
 PASSED=0
 SKIPPED=0
@@ -52,47 +81,98 @@ fail()
 
 # --- waiting -----------------------------------------------------------------
 
-# within SECONDS COMMAND...: until it succeeds, or fail.
+# sleep, without starting a program: nobody writes to that pipe.
+pause()
+{
+	read -r -t "$1" -u "$NEVER" || true
+}
+
+# within SECONDS COMMAND...: until it succeeds, or fail. A machine that is known
+# to be slow gets more time.
 within()
 {
-	local end=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/./} + $1 * 1000000 * PATIENCE))
 
 	shift
 	until "$@"; do
 		[ "${EPOCHREALTIME/./}" -lt "$end" ] || return 1
-		sleep 0.1
+		pause 0.1
 	done
+}
+
+# The complete lines of a log from one on, into LOGGED: log_read NAME SKIP
+log_read()
+{
+	local last
+
+	LOGGED=()
+	[ -e "$WORK/$1.log" ] || return 0
+	mapfile -s "$2" LOGGED <"$WORK/$1.log"
+	last=$((${#LOGGED[@]} - 1))
+	if [ "$last" -ge 0 ] && [[ ${LOGGED[last]} != *$'\n' ]]; then
+		unset "LOGGED[last]"
+	fi
 }
 
 # Only what was logged since `log_mark NAME` counts.
 log_mark()
 {
-	wc -l <"$WORK/$1.log" >"$WORK/$1.mark"
+	log_read "$1" 0
+	echo "${#LOGGED[@]}" >"$WORK/$1.mark"
 }
 
-log_since()
+# log_matches NAME SKIP PATTERN: print the lines that match
+log_matches()
 {
-	local from=0
+	local line
 
-	[ ! -e "$WORK/$1.mark" ] || from=$(<"$WORK/$1.mark")
-	[ ! -e "$WORK/$1.log" ] || tail -n +$((from + 1)) "$WORK/$1.log"
+	log_read "$1" "$2"
+	for line in "${LOGGED[@]}"; do
+		line=${line%$'\n'}
+		[[ ! $line =~ $3 ]] || printf '%s\n' "$line"
+	done
 }
 
-log_count()
+marked()
 {
-	log_since "$1" | grep -cE -- "$2" || true
+	MARK=0
+	[ ! -e "$WORK/$1.mark" ] || read -r MARK <"$WORK/$1.mark"
 }
 
 log_has()
 {
-	log_since "$1" | grep -E -- "$2" >/dev/null
+	marked "$1"
+	[ -n "$(log_matches "$1" "$MARK" "$2")" ]
+}
+
+log_count()
+{
+	local -a lines
+
+	marked "$1"
+	mapfile -t lines < <(log_matches "$1" "$MARK" "$2")
+	echo "${#lines[@]}"
 }
 
 # wait_log NAME PATTERN [SECONDS]
 wait_log()
 {
-	within "${3:-30}" log_has "$1" "$2" ||
+	marked "$1"
+	within "${3:-30}" log_got "$1" "$2" ||
 		fail "$1: no '$2' in its log within ${3:-30} s"
+}
+
+# Each time only what is new.
+log_got()
+{
+	local line
+
+	log_read "$1" "$MARK"
+	for line in "${LOGGED[@]}"; do
+		[[ ! ${line%$'\n'} =~ $2 ]] || return 0
+	done
+	MARK=$((MARK + ${#LOGGED[@]}))
+	return 1
 }
 
 # --- hosts -------------------------------------------------------------------
@@ -102,12 +182,13 @@ ns()
 	echo "$TAG-$1"
 }
 
+# Like ip netns exec, which takes twice as long.
 on()
 {
 	local host=$1
 
 	shift
-	ip netns exec "$TAG-$host" "$@"
+	nsenter --net="/run/netns/$TAG-$host" "$@"
 }
 
 index_of()
@@ -128,6 +209,12 @@ outer6()
 	echo "fd98:$(index_of "$1")::2"
 }
 
+# its address of the family that the case is about
+outer()
+{
+	"outer${PROTO: -1}" "$1"
+}
+
 inner4()
 {
 	case $1 in
@@ -144,27 +231,38 @@ inner6()
 	esac
 }
 
-new_host()
-{
-	ip netns add "$TAG-$1"
-	on "$1" sh -c '
-		cd /proc/sys/net/ipv6/conf
-		echo 0 >default/accept_dad
-		echo 0 >default/accept_ra
-		ip link set lo up'
-}
-
 # Tunnel devices, which come later than all else, get no link-local address: it
 # would only bring router solicitations, which show up in the counters. The
-# outer links need theirs, to ask for neighbours.
-quiet_tunnel()
+# other links need theirs, to ask for neighbours, and say so.
+new_hosts()
 {
-	on "$1" sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/addr_gen_mode'
+	local host
+
+	for host; do
+		echo "netns add $TAG-$host"
+	done | ip -batch -
+	for host; do
+		on "$host" sh -c '
+			cd /proc/sys/net/ipv6/conf/default
+			echo 0 >accept_dad
+			echo 0 >accept_ra
+			echo 1 >addr_gen_mode'
+	done
 }
 
-link_up()
+all_links_up()
 {
-	[[ $(ip -n "$TAG-$1" -br link show dev "$2") == *" UP "* ]]
+	local name state rest
+
+	while read -r name state rest; do
+		[ "$name" = lo ] || [ "$state" = UP ] || return 1
+	done <<<"$(ip -n "$TAG-$1" -br link show)"
+}
+
+# Both ends of a cable come up together.
+wait_links()
+{
+	within 10 all_links_up "$1" || fail "a link of $1 does not come up"
 }
 
 # hosts NAME...: the router and these, each on a link of its own to the router.
@@ -172,33 +270,31 @@ hosts()
 {
 	local host i
 
-	new_host r
+	new_hosts r "$@"
 	forwarding r
 	for host; do
+		echo "link add to-$host netns $TAG-r type veth peer name eth0 netns $TAG-$host"
+	done | ip -batch -
+	for host; do
 		i=$(index_of "$host")
-		new_host "$host"
-		ip link add "to-$host" netns "$TAG-r" type veth \
-			peer name eth0 netns "$TAG-$host"
-		ip -n "$TAG-r" -batch - <<-EOF
-			address add 198.18.$i.1/24 dev to-$host
-			address add fd98:$i::1/64 dev to-$host nodad
-			link set to-$host up
-		EOF
 		ip -n "$TAG-$host" -batch - <<-EOF
+			link set lo up
 			address add 198.18.$i.2/24 dev eth0
 			address add fd98:$i::2/64 dev eth0 nodad
+			link set eth0 addrgenmode eui64
 			link set eth0 up
 			route add 0.0.0.0/0 via 198.18.$i.1
 			route add ::/0 via fd98:$i::1
 		EOF
-		quiet_tunnel "$host"
 	done
 	for host; do
-		within 10 link_up "$host" eth0 ||
-			fail "the link of $host does not come up"
-		within 10 link_up r "to-$host" ||
-			fail "the link to $host does not come up"
-	done
+		i=$(index_of "$host")
+		printf '%s\n' "address add 198.18.$i.1/24 dev to-$host" \
+			"address add fd98:$i::1/64 dev to-$host nodad" \
+			"link set to-$host addrgenmode eui64" \
+			"link set to-$host up"
+	done | ip -n "$TAG-r" -batch -
+	wait_links r
 }
 
 # net_behind HOST: host nN (N as in cN, 0 for s) on a network behind HOST,
@@ -208,28 +304,26 @@ net_behind()
 	local i
 
 	i=$(index_of "$1")
-	new_host "n$i"
-	on "$1" sh -c 'echo 0 >/proc/sys/net/ipv6/conf/default/addr_gen_mode'
+	new_hosts "n$i"
 	ip link add eth1 netns "$TAG-$1" type veth \
 		peer name eth0 netns "$TAG-n$i"
-	quiet_tunnel "$1"
 	ip -n "$TAG-$1" -batch - <<-EOF
 		address add 10.50.$i.1/24 dev eth1
 		address add fd50:$i::1/64 dev eth1 nodad
+		link set eth1 addrgenmode eui64
 		link set eth1 up
 	EOF
 	ip -n "$TAG-n$i" -batch - <<-EOF
+		link set lo up
 		address add 10.50.$i.2/24 dev eth0
 		address add fd50:$i::2/64 dev eth0 nodad
+		link set eth0 addrgenmode eui64
 		link set eth0 up
 		route add 0.0.0.0/0 via 10.50.$i.1
 		route add ::/0 via fd50:$i::1
 	EOF
 	forwarding "$1"
-	within 10 link_up "$1" eth1 ||
-		fail "the link to the network behind $1 does not come up"
-	within 10 link_up "n$i" eth0 ||
-		fail "the link of n$i does not come up"
+	wait_links "n$i"
 }
 
 forwarding()
@@ -262,7 +356,7 @@ pki_make()
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
 		-nodes -keyout ca.key -subj "/CN=interop CA" -days 3650 -out ca.crt
 	pki_cert s serverAuth
-	for host in c1 c2 c3; do
+	for host in c1 c2 c3 c4; do
 		pki_cert "$host" clientAuth
 	done
 }
@@ -275,8 +369,8 @@ pki()
 	[ ! -e "$PKI/ca.crt" ] || return 0
 	rm -rf "$new"
 	mkdir -m 700 "$new"
-	if ! (pki_make "$new") >"$WORK/pki.log" 2>&1; then
-		sed 's/^/# /' "$WORK/pki.log"
+	if ! (pki_make "$new") >"$RUN/pki.log" 2>&1; then
+		sed 's/^/# /' "$RUN/pki.log"
 		rm -rf "$new"
 		bail "cannot make certificates"
 	fi
@@ -288,66 +382,87 @@ pki()
 
 common_conf()
 {
-	cat <<-EOF
-		dev tun0
-		dev-type tun
-		tun-mtu 1420
-		verb 4
-		ca $PKI/ca.crt
-		cert $PKI/$1.crt
-		key $PKI/$1.key
-		data-ciphers AES-256-GCM
-	EOF
+	printf '%s\n' "dev tun0" "dev-type tun" "tun-mtu 1420" "verb 4" \
+		"ca $PKI/ca.crt" "cert $PKI/$1.crt" "key $PKI/$1.key" \
+		"data-ciphers AES-256-GCM"
 	[ -z "$NO_DCO" ] || echo disable-dco
 }
 
-# server_conf LINE...: host s as a server, more lines, and last what
-# overrides them.
+is_tcp()
+{
+	[[ $PROTO == tcp* ]]
+}
+
+# what nftables calls it
+transport()
+{
+	echo "${PROTO%[46]}"
+}
+
+# The option's argument for the end that listens, and for the one that connects.
+listening_proto()
+{
+	if is_tcp; then echo "$PROTO-server"; else echo "$PROTO"; fi
+}
+
+connecting_proto()
+{
+	if is_tcp; then echo "$PROTO-client"; else echo "$PROTO"; fi
+}
+
+# server_conf LINE...: host s as a server, and more lines, which override what
+# is here.
 server_conf()
 {
 	local i
 
 	mkdir -p "$WORK/ccd"
-	for i in 1 2 3; do
-		cat >>"$WORK/ccd/c$i" <<-EOF
-			ifconfig-push $(inner4 "c$i") 255.255.255.0
-			ifconfig-ipv6-push $(inner6 "c$i")/64 $(inner6 s)
-		EOF
+	for i in 1 2 3 4; do
+		printf '%s\n' "ifconfig-push $(inner4 "c$i") 255.255.255.0" \
+			"ifconfig-ipv6-push $(inner6 "c$i")/64 $(inner6 s)" \
+			>>"$WORK/ccd/c$i"
 	done
 	{
 		common_conf s
 		printf '%s\n' "topology subnet" "server 10.8.0.0 255.255.255.0" \
 			"server-ipv6 fd00:8::/64" "client-config-dir $WORK/ccd" \
-			"dh none" "port $PORT" "$@"
+			"dh none" "port $PORT" "proto $(listening_proto)" "$@"
 	} >"$WORK/s.conf"
 }
 
-# client_conf NAME REMOTE PROTO LINE...
+# client_conf NAME LINE...: as a client of s, or of the address in REMOTE
 client_conf()
 {
-	local name=$1 remote=$2 proto=$3
+	local name=$1
 
-	shift 3
+	shift
 	{
 		common_conf "$name"
-		printf '%s\n' client nobind "remote $remote $PORT $proto" \
+		printf '%s\n' client nobind \
+			"remote ${REMOTE:-$(outer s)} $PORT $(connecting_proto)" \
 			"remote-cert-tls server" "connect-retry 1 1" \
 			"server-poll-timeout 5" "$@"
 	} >"$WORK/$name.conf"
 }
 
-# p2p_conf: s and c1 as the two ends of point-to-point TLS mode.
-# p2p_conf NAME OTHER LINE...
+# p2p_conf LINE...: s and c1 as the two ends of point-to-point TLS mode, c1 as
+# the one that connects.
 p2p_conf()
 {
-	local name=$1 other=$2
-
-	shift 2
 	{
-		common_conf "$name"
-		printf '%s\n' "ifconfig $(inner4 "$name") $(inner4 "$other")" \
-			"ifconfig-ipv6 $(inner6 "$name")/64 $(inner6 "$other")" "$@"
-	} >"$WORK/$name.conf"
+		common_conf s
+		printf '%s\n' "ifconfig $(inner4 s) $(inner4 c1)" \
+			"ifconfig-ipv6 $(inner6 s)/64 $(inner6 c1)" \
+			tls-server "dh none" "port $PORT" \
+			"proto $(listening_proto)" "$@"
+	} >"$WORK/s.conf"
+	{
+		common_conf c1
+		printf '%s\n' "ifconfig $(inner4 c1) $(inner4 s)" \
+			"ifconfig-ipv6 $(inner6 c1)/64 $(inner6 s)" \
+			tls-client nobind "remote $(outer s) $PORT $(connecting_proto)" \
+			"remote-cert-tls server" "connect-retry 1 1" "$@"
+	} >"$WORK/c1.conf"
 }
 
 # start NAME: OpenVPN of that host, with the configuration written before.
@@ -357,14 +472,14 @@ start()
 
 	[ ! -e "$WORK/$name.log" ] || log_mark "$name"
 	# Not by way of on(): $! has to be OpenVPN itself.
-	ip netns exec "$TAG-$name" openvpn --cd "$WORK" \
+	nsenter --net="/run/netns/$TAG-$name" openvpn --cd "$WORK" \
 		--config "$name.conf" </dev/null >>"$WORK/$name.log" 2>&1 &
 	echo $! >"$WORK/$name.pid"
 }
 
 pid_of()
 {
-	cat "$WORK/$1.pid"
+	echo "$(<"$WORK/$1.pid")"
 }
 
 running()
@@ -402,21 +517,36 @@ wait_up()
 	done
 }
 
-# start_server, then start_clients NAME...: wait until each is connected.
-start_server()
-{
-	start s
-	wait_up s
-}
-
-start_clients()
+# connect NAME...: start the server and these clients, until all are connected,
+# each with DCO
+connect()
 {
 	local name
 
+	start s
+	wait_up s
 	for name; do
 		start "$name"
 	done
 	wait_up "$@"
+	dco s "$@"
+}
+
+# network "NAME..." LINE...: the hosts, a server with these lines and these
+# clients with CLIENT_LINES, all connected
+network()
+{
+	local name
+	local -a clients
+
+	read -ra clients <<<"$1"
+	shift
+	hosts s "${clients[@]}"
+	server_conf "$@"
+	for name in "${clients[@]}"; do
+		client_conf "$name" "${CLIENT_LINES[@]}"
+	done
+	connect "${clients[@]}"
 }
 
 # --- what was observed -------------------------------------------------------
@@ -424,12 +554,15 @@ start_clients()
 # drops and events of the device: counter HOST NAME
 counter()
 {
-	local value
+	local name value
 
-	value=$(on "$1" ethtool -S tun0 |
-		awk -v name="$2:" '$1 == name { print $2 }')
-	[ -n "$value" ] || fail "$1: ethtool -S tun0 has no counter $2"
-	echo "$value"
+	while read -r name value; do
+		if [ "$name" = "$2:" ]; then
+			echo "$value"
+			return
+		fi
+	done < <(on "$1" ethtool -S tun0)
+	fail "$1: ethtool -S tun0 has no counter $2"
 }
 
 # expect_counter HOST NAME VALUE
@@ -445,6 +578,19 @@ expect_counter()
 counter_at_least()
 {
 	[ "$(counter "$1" "$2")" -ge "$3" ]
+}
+
+counter_is()
+{
+	[ "$(counter "$1" "$2")" -eq "$3" ]
+}
+
+# wait_peers HOST NUMBER [SECONDS]
+wait_peers()
+{
+	[ -z "$NO_DCO" ] || return 0
+	within "${3:-5}" counter_is "$1" peers "$2" ||
+		fail "$1: has $(counter "$1" peers) peers, expected $2"
 }
 
 # wait_counter HOST NAME MINIMUM [SECONDS]
@@ -470,22 +616,36 @@ dco()
 	[ -z "$NO_DCO" ] || return 0
 	version=$(<"$VERSION_FILE")
 	for host; do
-		grep -F "DCO version: $version" "$WORK/$host.log" >/dev/null ||
+		[ -n "$(log_matches "$host" 0 "DCO version: ${version//./\\.}")" ] ||
 			fail "$host: no 'DCO version: $version' in its log"
-		grep -E 'DCO device tun0 (opened|already exists)' "$WORK/$host.log" >/dev/null ||
+		[ -n "$(log_matches "$host" 0 'DCO device tun0 (opened|already exists)')" ] ||
 			fail "$host: no 'DCO device tun0 opened' in its log"
-		ip -n "$TAG-$host" -d -o link show type ovpn-dco |
-			grep -E '^[0-9]+: tun0: .* ovpn-dco( |$)' >/dev/null ||
+		[[ $(ip -n "$TAG-$host" -d -o link show type ovpn-dco) =~ \
+			^[0-9]+:\ tun0:\ .*\ ovpn-dco(\ |$) ]] ||
 			fail "$host: tun0 is not listed as ovpn-dco device"
-		on "$host" ethtool -i tun0 | grep -x 'driver: ovpn-dco' >/dev/null ||
-			fail "$host: ethtool -i tun0 does not say ovpn-dco"
 		! has_tun_fd "$host" || fail "$host: OpenVPN has /dev/net/tun open"
 	done
 }
 
 has_tun_fd()
 {
-	find "/proc/$(pid_of "$1")/fd" -lname /dev/net/tun | grep . >/dev/null
+	local fd
+
+	for fd in "/proc/$(pid_of "$1")/fd"/*; do
+		[[ ! $fd -ef /dev/net/tun ]] || return 0
+	done
+	return 1
+}
+
+no_device()
+{
+	! ip -n "$TAG-$1" link show dev tun0 >/dev/null 2>&1
+}
+
+# The device of a host whose OpenVPN has gone goes with it, at once.
+device_vanishes()
+{
+	within 1 no_device "$1" || fail "tun0 of $1 outlived its OpenVPN"
 }
 
 # not_dco HOST...: each carries its data in userspace.
@@ -501,16 +661,15 @@ not_dco()
 	done
 }
 
-# A field of the status that a client logs on SIGUSR2.
-client_status()
+# status_value FIELD: out of the status in LOGGED
+status_value()
 {
-	log_mark "$1"
-	send_signal "$1" USR2
-	wait_log "$1" '(^|[^A-Z])END$'
-	log_since "$1" | awk -v name="$2," '
-		{ at = index($0, name) }
-		at { value = substr($0, at + length(name)) }
-		END { print value }'
+	local line
+
+	for line in "${LOGGED[@]}"; do
+		line=${line%$'\n'}
+		[[ $line != *"$1,"* ]] || echo "${line##*"$1",}"
+	done
 }
 
 # What a client's kernel counted as VPN payload (GET_PEER, by way of OpenVPN)
@@ -521,50 +680,93 @@ kernel_only()
 	local field value
 
 	[ -z "$NO_DCO" ] || return 0
-	value=$(client_status "$1" "Auth read bytes")
+	log_mark "$1"
+	send_signal "$1" USR2
+	wait_log "$1" '(^|[^A-Z])END$'
+	log_read "$1" "$(<"$WORK/$1.mark")"
+	value=$(status_value "Auth read bytes")
 	[ "$value" -lt $(($2 / 1000)) ] ||
 		fail "$1: userspace read $value bytes of data"
 	for field in "TUN/TAP read bytes" "TUN/TAP write bytes"; do
-		value=$(client_status "$1" "$field")
+		value=$(status_value "$field")
 		[ "$value" -ge "$2" ] || fail "$1: $field $value, expected $2"
 	done
 }
 
-# Nothing was dropped, but for the named counters: no_drops HOST [COUNTER...]
+# Nothing was dropped: no_drops HOST...
 #
 # Multicast of the stack itself (MLD reports on the tunnel) goes nowhere on a
 # server: it has no peer with that address, and from a client it fails the
 # reverse-path check, or comes before the first key.
 no_drops()
 {
-	local host=$1 name value
+	local host name value
 
-	shift
 	[ -z "$NO_DCO" ] || return 0
-	while read -r name value; do
-		case " tx_drop_no_peer: tx_drop_no_key: rx_drop_rpf: $* " in
-		*" $name "*) continue ;;
-		esac
-		case $name in
-		*_drop_*) [ "$value" -eq 0 ] || fail "$host: $name $value" ;;
-		esac
-	done < <(on "$host" ethtool -S tun0)
+	for host; do
+		while read -r name value; do
+			case $name in
+			tx_drop_no_peer: | tx_drop_no_key: | rx_drop_rpf:) ;;
+			*_drop_*) [ "$value" -eq 0 ] || fail "$host: $name $value" ;;
+			esac
+		done < <(on "$host" ethtool -S tun0)
+	done
 }
 
 # --- traffic -----------------------------------------------------------------
 
-# ping_all HOST ADDRESS [OPTIONS]: every reply must arrive
+# ping_all HOST ADDRESS [COUNT [OPTIONS]]: every reply must arrive
+#
+# For the last ones ping waits twice as long as for the slowest so far, or as
+# long as between two packets if that is longer: all at once and the default of
+# a second between them keep it from giving up too early.
 ping_all()
 {
-	local host=$1 address=$2 out
+	local host=$1 address=$2 count=${3:-5} out
 
-	shift 2
-	[ $# -gt 0 ] || set -- -c 5 -i 0.05
-	if ! out=$(on "$host" ping -n -q -W 5 "$@" "$address" 2>&1) ||
+	shift $(($# > 2 ? 3 : 2))
+	if ! out=$(on "$host" ping -n -q -W 5 -c "$count" -l "$count" "$@" "$address" 2>&1) ||
 	   ! [[ $out == *", 0% packet loss"* ]]; then
 		echo "$out"
 		fail "$host: ping $* $address lost packets"
 	fi
+}
+
+# A ping every 10 ms, until ping_stop. With that many replies on record, a lost
+# one is a gap in the numbers; what was under way when ping was stopped is
+# behind the last number and does not count: ping_start HOST ADDRESS
+ping_start()
+{
+	nsenter --net="/run/netns/$TAG-$1" \
+		ping -n -i 0.01 "$2" >"$WORK/ping-$1" 2>&1 &
+	echo $! >"$WORK/ping-$1.pid"
+}
+
+ping_stop()
+{
+	kill -INT "$(<"$WORK/ping-$1.pid")"
+	wait "$(<"$WORK/ping-$1.pid")" || true
+}
+
+# ping_gapless HOST MINIMUM
+ping_gapless()
+{
+	sed -n 's/.*icmp_seq=\([0-9]*\) .*/\1/p' "$WORK/ping-$1" |
+		awk -v least="$2" '
+			seen[$1]++ { print "twice:", $1; bad = 1 }
+			$1 > last { last = $1 }
+			END {
+				for (i = 1; i <= last; i++)
+					if (!(i in seen)) {
+						print "lost:", i
+						bad = 1
+					}
+				if (last < least) {
+					print "only", last, "packets"
+					bad = 1
+				}
+				exit bad
+			}' || fail "the pings of $1 are not gapless"
 }
 
 ping_once()
@@ -592,17 +794,53 @@ ping_none()
 	fi
 }
 
-# transfer FROM TO ADDRESS-OF-TO BYTES: that many checked bytes both ways
+# transfer FROM TO ADDRESS-OF-TO BYTES [STALL]: that many checked bytes both
+# ways, at no time STALL seconds without progress
 transfer()
 {
-	local bytes=$4 listener rc=0
+	local bytes=$4 limit=$((60 * PATIENCE)) stall=$((${5:-30} * PATIENCE))
+	local listener rc=0
 
-	ip netns exec "$TAG-$2" "$HERE/xfer" listen 5001 "$bytes" 60 &
+	nsenter --net="/run/netns/$TAG-$2" \
+		"$HERE/xfer" listen 5001 "$bytes" "$limit" "$stall" &
 	listener=$!
-	on "$1" "$HERE/xfer" connect "$3" 5001 "$bytes" 60 || rc=$?
+	on "$1" "$HERE/xfer" connect "$3" 5001 "$bytes" "$limit" "$stall" || rc=$?
 	[ "$rc" -eq 0 ] || kill "$listener" 2>/dev/null || true
 	wait "$listener" || rc=$?
 	[ "$rc" -eq 0 ] || fail "transfer from $1 to $2 ($3) broke"
+}
+
+# keep_busy FROM TO: data both ways without end; returns when it flows
+keep_busy()
+{
+	nsenter --net="/run/netns/$TAG-$2" \
+		"$HERE/xfer" listen 5002 1000000000000 3600 3600 &
+	BUSY=($!)
+	nsenter --net="/run/netns/$TAG-$1" \
+		"$HERE/xfer" connect "$(inner4 "$2")" 5002 1000000000000 3600 3600 &
+	BUSY+=($!)
+	within 20 device_received "$1" $(($(device_bytes "$1") + 200000)) ||
+		fail "no data flows from $2 to $1"
+}
+
+calm_down()
+{
+	kill -s KILL "${BUSY[@]}" 2>/dev/null || true
+	wait "${BUSY[@]}" 2>/dev/null || true
+}
+
+device_bytes()
+{
+	local name bytes rest
+
+	while read -r name bytes rest; do
+		[ "$name" != tun0: ] || echo "$bytes"
+	done < <(on "$1" cat /proc/net/dev)
+}
+
+device_received()
+{
+	[ "$(device_bytes "$1")" -ge "$2" ]
 }
 
 # traffic A B: ping and data between two VPN hosts, both families, both ways
@@ -620,34 +858,38 @@ traffic()
 # brief A B: the same in small, for scenarios that are about something else
 brief()
 {
-	ping_all "$1" "$(inner4 "$2")" -c 3 -i 0.05
-	ping_all "$2" "$(inner6 "$1")" -c 3 -i 0.05
+	ping_all "$1" "$(inner4 "$2")" 3
+	ping_all "$2" "$(inner6 "$1")" 3
 	transfer "$1" "$2" "$(inner4 "$2")" 200000
 }
 
 # --- the frame ---------------------------------------------------------------
 
+# The hosts of a case, or of all of them, and what runs there.
 kill_hosts()
 {
-	local name pid
+	local tag=$1 pid
+	local -a names
 
-	for name in $(ip netns list | awk -v tag="$TAG-" 'index($1, tag) == 1 { print $1 }'); do
-		for pid in $(ip netns pids "$name"); do
-			kill -s KILL "$pid" 2>/dev/null || true
-		done
-		ip netns delete "$name" || true
+	mapfile -t names < <(cd /run/netns 2>/dev/null && ls -d -- "$tag"-* 2>/dev/null)
+	[ ${#names[@]} -gt 0 ] || return 0
+	for pid in $(printf 'netns pids %s\n' "${names[@]}" | ip -force -batch -); do
+		kill -s KILL "$pid" 2>/dev/null || true
 	done
+	printf 'netns delete %s\n' "${names[@]}" | ip -force -batch - || true
 }
 
 cleanup()
 {
+	local pid
+
 	trap '' HUP INT TERM
-	if [ -n "$CASE_PID" ]; then
-		kill -s KILL "$CASE_PID" 2>/dev/null || true
-		wait "$CASE_PID" 2>/dev/null || true
-	fi
-	kill_hosts
-	[ -z "$WORK" ] || rm -rf "$WORK"
+	for pid in "${!CASES[@]}"; do
+		kill -s KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+	kill_hosts "$BASE"
+	[ -z "$RUN" ] || rm -rf "$RUN"
 }
 
 bail()
@@ -679,7 +921,7 @@ preconditions()
 	local tool
 
 	[ "$(id -u)" -eq 0 ] || skip_all "needs root"
-	for tool in openvpn openssl ip nft ethtool ping; do
+	for tool in openvpn openssl ip nft ethtool ping nsenter; do
 		command -v "$tool" >/dev/null || skip_all "needs $tool"
 	done
 	[[ $(openvpn --version || true) == "OpenVPN 2.6."*"[DCO]"* ]] ||
@@ -703,12 +945,41 @@ scenario()
 	RUNS+=("$run")
 }
 
+# scenario_over "PROTO..." NAME FUNCTION [ARGUMENT...]: one for each of these
+scenario_over()
+{
+	local protos=$1 name=$2 proto
+
+	shift 2
+	[ -z "${OVPN_TEST_PROTOS:-}" ] || protos=$(same_transports "$protos")
+	for proto in $protos; do
+		scenario "$name over $proto" over "$proto" "$@"
+	done
+}
+
+over()
+{
+	PROTO=$1
+	shift
+	"$@"
+}
+
+# Those of OVPN_TEST_PROTOS that are UDP if one of these is, and TCP likewise.
+same_transports()
+{
+	local proto
+
+	for proto in $OVPN_TEST_PROTOS; do
+		[[ $1 != *"${proto%[46]}"* ]] || echo "$proto"
+	done
+}
+
 show_logs()
 {
 	local host log
 
 	sed 's/^/# /' "$WORK/out"
-	for host in s c1 c2 c3; do
+	for host in s c1 c2 c3 c4; do
 		on "$host" ethtool -S tun0 2>/dev/null |
 			awk -v host="$host" '$2 > 0 { text = text " " $1 " " $2 }
 				END { if (text) print "# counters of " host ":" text }'
@@ -720,53 +991,78 @@ show_logs()
 	done
 }
 
-run_one()
+# In the background, so that a signal is handled at once, and so that set -e
+# holds inside.
+start_case()
 {
-	local number=$1 name=$2 run=$3 rc=0 began=$SECONDS
+	local number=$1
 
-	WORK=$(mktemp -d)
-	pki
-	# In the background, so that a signal is handled at once, and so that
-	# set -e holds inside.
+	mkdir "$RUN/$number"
 	(
 		trap - EXIT
 		trap 'echo "stopped at line ${BASH_LINENO[0]}: $BASH_COMMAND"' ERR
 		set -eE
-		eval "$run"
-	) >"$WORK/out" 2>&1 &
-	CASE_PID=$!
-	wait "$CASE_PID" || rc=$?
-	CASE_PID=
-	if [ "$rc" -ne 0 ]; then
+		WORK=$RUN/$number
+		TAG=$BASE-$number
+		eval "${RUNS[number - 1]}"
+	) >"$RUN/$number/out" 2>&1 &
+	CASES[$!]=$number
+	BEGAN[number]=$SECONDS
+}
+
+# report NUMBER STATUS
+report()
+{
+	local number=$1 name=${NAMES[$1 - 1]} WORK=$RUN/$1
+
+	REPORTED=$((REPORTED + 1))
+	if [ "$2" -ne 0 ]; then
 		FAILED=$((FAILED + 1))
-		echo "not ok $number - $name"
-		show_logs
+		echo "not ok $REPORTED - $name"
+		TAG=$BASE-$number show_logs
 	elif [ -n "$NO_DCO" ]; then
 		SKIPPED=$((SKIPPED + 1))
-		echo "ok $number - $name # SKIP went well without DCO"
+		echo "ok $REPORTED - $name # SKIP went well without DCO"
 	else
 		PASSED=$((PASSED + 1))
-		echo "ok $number - $name"
+		echo "ok $REPORTED - $name"
 	fi
-	diag "took $((SECONDS - began)) s"
-	kill_hosts
+	diag "took $((SECONDS - BEGAN[number])) s"
+	kill_hosts "$BASE-$number"
 	rm -rf "$WORK"
-	WORK=
+}
+
+# Wait for any of the cases that run.
+finish_case()
+{
+	local pid status=0
+
+	wait -n -p pid "${!CASES[@]}" || status=$?
+	report "${CASES[pid]}" "$status"
+	unset "CASES[pid]"
 }
 
 run_scenarios()
 {
-	local i
+	local number
 
 	preconditions
 	trap cleanup EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
+	RUN=$(mktemp -d)
+	mkfifo "$RUN/never"
+	exec {NEVER}<>"$RUN/never"
+	pki
 	echo "TAP version 13"
 	echo "1..${#NAMES[@]}"
-	for i in "${!NAMES[@]}"; do
-		run_one $((i + 1)) "${NAMES[i]}" "${RUNS[i]}"
+	for number in $(seq ${#NAMES[@]}); do
+		start_case "$number"
+		[ ${#CASES[@]} -lt "$SIDE_BY_SIDE" ] || finish_case
+	done
+	while [ ${#CASES[@]} -gt 0 ]; do
+		finish_case
 	done
 	[ "$FAILED" -eq 0 ] || exit 1
 	[ "$PASSED" -gt 0 ] || exit 4

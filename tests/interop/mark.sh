@@ -21,8 +21,8 @@ marked_route()
 			counter unmarked { }
 			chain out {
 				type filter hook output priority 0;
-				oifname eth0 meta l4proto udp meta mark $3 counter name marked
-				oifname eth0 meta l4proto udp meta mark != $3 counter name unmarked
+				oifname eth0 meta l4proto $(transport) meta mark $3 counter name marked
+				oifname eth0 meta l4proto $(transport) meta mark != $3 counter name unmarked
 			}
 		}
 	EOF
@@ -36,10 +36,9 @@ marks_seen()
 		fail "$1: outer packets without the mark"
 }
 
-# mark -4|-6 PROTO SERVER
 mark()
 {
-	local family=$1 proto=$2 remote=$3
+	local family=-${PROTO: -1}
 
 	hosts s c1
 	if [ "$family" = -4 ]; then
@@ -49,18 +48,15 @@ mark()
 		marked_route c1 -6 77 fd98:0::/64 fd98:1::1
 		marked_route s -6 78 fd98:1::/64 fd98:0::1
 	fi
-	server_conf "proto $proto" "keepalive 10 60" "mark 78"
-	client_conf c1 "$remote" "$proto" "mark 77"
-	start_server
-	start_clients c1
-	dco s c1
+	server_conf "keepalive 10 60" "mark 78"
+	client_conf c1 "mark 77"
+	connect c1
 	traffic c1 s
 	# A mark of the inner packet's is no business of the outer routing.
-	ping_all c1 "$(inner4 s)" -c 3 -i 0.05 -m 5
+	ping_all c1 "$(inner4 s)" 3 -m 5
 	marks_seen c1
 	marks_seen s
-	no_drops s
-	no_drops c1
+	no_drops s c1
 
 	# The rule decides for established tunnels, too.
 	ip -n "$(ns c1)" "$family" rule del fwmark 77 lookup 77
@@ -78,40 +74,41 @@ bind_dev()
 	ip link add to-c1b netns "$(ns r)" type veth peer name eth1 netns "$(ns c1)"
 	ip -n "$(ns r)" -batch - <<-EOF
 		address add 198.18.101.1/24 dev to-c1b
+		address add fd98:101::1/64 dev to-c1b nodad
+		link set to-c1b addrgenmode eui64
 		link set to-c1b up
 	EOF
 	ip -n "$(ns c1)" -batch - <<-EOF
 		address add 198.18.101.2/24 dev eth1
+		address add fd98:101::2/64 dev eth1 nodad
+		link set eth1 addrgenmode eui64
 		link set eth1 up
 		route add 0.0.0.0/0 via 198.18.101.1 dev eth1 metric 500
+		route add ::/0 via fd98:101::1 dev eth1 metric 5000
 	EOF
-	within 10 link_up c1 eth1 || fail "the second link does not come up"
+	wait_links r
 	on c1 nft -f - <<-EOF
 		table inet count {
 			counter wanted { }
 			counter other { }
 			chain out {
 				type filter hook output priority 0;
-				oifname eth1 udp dport $PORT counter name wanted
-				oifname eth0 udp dport $PORT counter name other
+				oifname eth1 $(transport) dport $PORT counter name wanted
+				oifname eth0 $(transport) dport $PORT counter name other
 			}
 		}
 	EOF
-	server_conf "proto udp4" "keepalive 10 60"
-	client_conf c1 "$(outer4 s)" udp4 "bind-dev eth1"
-	start_server
-	start_clients c1
-	dco s c1
+	server_conf "keepalive 10 60"
+	client_conf c1 "bind-dev eth1"
+	connect c1
 	traffic c1 s
 	[ "$(nft_packets c1 count wanted)" -gt 100 ] ||
 		fail "nothing leaves through the device of bind-dev"
 	[ "$(nft_packets c1 count other)" -eq 0 ] ||
 		fail "packets leave through another device than that of bind-dev"
-	no_drops s
-	no_drops c1
+	no_drops s c1
 }
 
-scenario "mark, IPv4" mark -4 udp4 198.18.0.2
-scenario "mark, IPv6" mark -6 udp6 fd98:0::2
-scenario "bind-dev" bind_dev
+scenario_over "udp4 udp6 tcp4 tcp6" "mark" mark
+scenario_over "udp4 tcp4" "bind-dev" bind_dev
 run_scenarios

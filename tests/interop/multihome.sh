@@ -5,10 +5,10 @@ set -eu
 # shellcheck source=tests/interop/lib.sh
 . ./lib.sh
 
-# second_address FAMILY ADDRESS/LENGTH PROTO CLIENT FIRST
+# second_address FAMILY ADDRESS/LENGTH CLIENT FIRST [SERVER-PROTO]
 second_address()
 {
-	local family=$1 second=$2 proto=$3 client=$4 first=$5
+	local family=$1 second=$2 client=$3 first=$4 server=${5:-$PROTO}
 
 	hosts s c1 c2
 	ip -n "$(ns s)" address add "$second" dev eth0
@@ -25,12 +25,10 @@ second_address()
 			}
 		}
 	EOF
-	server_conf "proto $proto" "keepalive 1 10" multihome
-	client_conf c1 "$second" "$proto"
-	client_conf c2 "$first" "$proto"
-	start_server
-	start_clients c1 c2
-	dco s c1 c2
+	server_conf "keepalive 1 10" multihome "proto $server"
+	REMOTE=$second client_conf c1
+	REMOTE=$first client_conf c2
+	connect c1 c2
 	# The server speaks first: nothing to learn the address from but NEW_PEER.
 	ping_all s "$(inner4 c1)"
 	ping_all c1 "$(inner4 s)"
@@ -41,14 +39,13 @@ second_address()
 		fail "the server answers from its first address"
 	# At the same time others use the first one.
 	brief c2 s
-	no_drops s
-	no_drops c1
+	no_drops s c1
 }
 
 scenario "second IPv4 address" \
-	second_address ip 198.18.0.3/24 udp4 198.18.1.2 198.18.0.2
+	over udp4 second_address ip 198.18.0.3/24 198.18.1.2 198.18.0.2
 scenario "second IPv6 address" \
-	second_address ip6 fd98:0::3/64 udp6 fd98:1::2 fd98:0::2
+	over udp6 second_address ip6 fd98:0::3/64 fd98:1::2 fd98:0::2
 scenario "second IPv4 address of a dual-stack socket" \
-	second_address ip 198.18.0.3/24 udp 198.18.1.2 198.18.0.2
+	over udp4 second_address ip 198.18.0.3/24 198.18.1.2 198.18.0.2 udp
 run_scenarios

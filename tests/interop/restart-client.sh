@@ -5,15 +5,9 @@ set -eu
 # shellcheck source=tests/interop/lib.sh
 . ./lib.sh
 
-network()
+start_network()
 {
-	hosts s c1 c2
-	server_conf "proto udp4" "keepalive 1 4"
-	client_conf c1 "$(outer4 s)" udp4
-	client_conf c2 "$(outer4 s)" udp4
-	start_server
-	start_clients c1 c2
-	dco s c1 c2
+	network "c1 c2" "keepalive 1 4"
 	brief c1 s
 }
 
@@ -27,49 +21,44 @@ back()
 	brief c1 s
 	brief c2 s
 	# The former instance goes away by itself.
-	[ -n "$NO_DCO" ] || within 15 peers_are 2 ||
-		fail "the server has $(counter s peers) peers, expected 2"
+	wait_peers s 2 15
 	no_drops c1
 }
 
-peers_are()
+signals()
 {
-	[ "$(counter s peers)" -eq "$1" ]
+	local signal
+
+	start_network
+	for signal in USR1 HUP; do
+		log_mark c1
+		send_signal c1 "$signal"
+		wait_log c1 "SIG$signal\\[hard,\\] received, process restarting" 10
+		back
+	done
 }
 
-by_signal()
-{
-	network
-	log_mark c1
-	send_signal c1 "$1"
-	wait_log c1 "SIG$1\\[hard,\\] received, process restarting" 10
-	back
-}
-
+# With the killed one go its device, peer, keys and socket, in the middle of
+# traffic as well.
 anew()
 {
-	network
+	start_network
 	stop c1 TERM
-	! ip -n "$(ns c1)" link show dev tun0 >/dev/null 2>&1 ||
-		fail "tun0 outlived the client"
+	device_vanishes c1
 	start c1
 	back
-}
 
-# The killed one leaves its device with peer, keys and socket, and all go with
-# the device. (OpenVPN 2.6 itself cannot take the device over: it forgets to
-# look up the number of one that exists, and gives up.)
-crashed()
-{
-	network
+	keep_busy c1 s
+	log_mark s
 	stop c1 KILL
-	ip -n "$(ns c1)" link del tun0 || [ -n "$NO_DCO" ]
+	device_vanishes c1
+	! is_tcp || wait_log s \
+		'c1/.*SIGUSR1\[soft,connection-reset\] received, client-instance restarting' 2
+	calm_down
 	start c1
 	back
 }
 
-scenario "client gets SIGUSR1" by_signal USR1
-scenario "client gets SIGHUP" by_signal HUP
-scenario "client stops and starts" anew
-scenario "client is killed and starts at once" crashed
+scenario_over "udp4 tcp4" "client gets SIGUSR1, then SIGHUP" signals
+scenario_over "udp4 tcp4" "client stops and starts, is killed and starts" anew
 run_scenarios

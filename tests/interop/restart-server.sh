@@ -5,16 +5,17 @@ set -eu
 # shellcheck source=tests/interop/lib.sh
 . ./lib.sh
 
-network()
+start_network()
 {
-	hosts s c1 c2
-	server_conf "proto udp4" "keepalive 1 4"
-	client_conf c1 "$(outer4 s)" udp4
-	client_conf c2 "$(outer4 s)" udp4
-	start_server
-	start_clients c1 c2
-	dco s c1 c2
+	network "c1 c2" "keepalive 1 4"
 	brief c1 s
+}
+
+mark_logs()
+{
+	log_mark s
+	log_mark c1
+	log_mark c2
 }
 
 back()
@@ -26,44 +27,40 @@ back()
 	expect_counter s peers 2
 }
 
-by_signal()
+signals()
 {
-	network
-	log_mark s
-	log_mark c1
-	log_mark c2
-	send_signal s "$1"
-	wait_log s "SIG$1\\[hard,\\] received, process restarting" 10
-	back
+	local signal
+
+	start_network
+	for signal in USR1 HUP; do
+		mark_logs
+		send_signal s "$signal"
+		wait_log s "SIG$signal\\[hard,\\] received, process restarting" 10
+		back
+	done
 }
 
+# With the killed one go its device, peers, keys and socket, in the middle of
+# traffic as well: the new server wants the port.
 anew()
 {
-	network
-	log_mark c1
-	log_mark c2
+	start_network
+	mark_logs
 	stop s TERM
-	! ip -n "$(ns s)" link show dev tun0 >/dev/null 2>&1 ||
-		fail "tun0 outlived the server"
+	device_vanishes s
 	start s
 	back
-}
 
-# The socket of the killed one is the kernel's as long as there are peers on it.
-# It has to go with the device: the new server wants the port.
-crashed()
-{
-	network
-	log_mark c1
-	log_mark c2
+	keep_busy c1 s
+	mark_logs
 	stop s KILL
-	ip -n "$(ns s)" link del tun0 || [ -n "$NO_DCO" ]
+	device_vanishes s
+	! is_tcp || wait_log c1 'SIGUSR1\[soft,connection-reset\] received, process restarting' 2
+	calm_down
 	start s
 	back
 }
 
-scenario "server gets SIGUSR1" by_signal USR1
-scenario "server gets SIGHUP" by_signal HUP
-scenario "server stops and starts" anew
-scenario "server is killed and starts at once" crashed
+scenario_over "udp4 tcp4" "server gets SIGUSR1, then SIGHUP" signals
+scenario_over "udp4 tcp4" "server stops and starts, is killed and starts" anew
 run_scenarios

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# A client whose address and port, as the server sees them, change.
+# A client whose address and port, as the server sees them, change: over UDP it
+# goes on as if nothing had happened, over TCP it connects again.
 set -eu
 # shellcheck source=tests/interop/lib.sh
 . ./lib.sh
@@ -21,15 +22,15 @@ nat()
 		table inet nat {
 			chain zone {
 				type filter hook prerouting priority raw;
-				meta l4proto udp ct zone set $4
+				meta l4proto $(transport) ct zone set $4
 			}
 			chain out {
 				type nat hook postrouting priority srcnat;
-				iifname to-c1 udp dport $PORT snat $1 to $target
+				iifname to-c1 $(transport) dport $PORT snat $1 to $target
 			}
 			chain old {
 				type filter hook input priority 0;
-				udp sport $PORT drop
+				$(transport) sport $PORT drop
 			}
 		}
 	EOF
@@ -60,7 +61,7 @@ moved()
 {
 	local old new
 
-	ping_all c1 "$(inner4 s)" -c 1
+	ping_all c1 "$(inner4 s)" 1
 	old=$(nft_packets r count "to_$1")
 	new=$(nft_packets r count "to_$2")
 	ping_all s "$(inner4 c1)"
@@ -74,7 +75,7 @@ moved()
 
 roam()
 {
-	local family=$1 proto=$2 remote=$3 first=$4 second=$5
+	local family=$1 first=$2 second=$3
 
 	hosts s c1 c2
 	# Addresses of the router's, towards the server, for the NAT to use.
@@ -84,12 +85,10 @@ roam()
 	nat "$family" "$first" 4001 1
 	count_replies "$family" "$first" "$second"
 
-	server_conf "proto $proto" "keepalive 10 60"
-	client_conf c1 "$remote" "$proto"
-	client_conf c2 "$remote" "$proto"
-	start_server
-	start_clients c1 c2
-	dco s c1 c2
+	server_conf "keepalive 10 60"
+	client_conf c1
+	client_conf c2
+	connect c1 c2
 	ping_all c1 "$(inner4 s)"
 	[ "$(nft_packets r count to_1)" -ge 5 ] ||
 		fail "the first mapping is not in use"
@@ -111,8 +110,7 @@ roam()
 	# Not at the expense of others.
 	ping_all c2 "$(inner4 s)"
 	kernel_only c1 6000000
-	no_drops s
-	no_drops c1
+	no_drops s c1
 }
 
 nft_moves()
@@ -120,12 +118,43 @@ nft_moves()
 	local before
 
 	before=$(nft_packets r count "$1")
-	sleep 0.2
+	pause 0.2
 	[ "$(nft_packets r count "$1")" -gt $((before + 20)) ]
 }
 
+# The server knows nothing of a connection from the new address, and resets it.
+# It cannot know either that the old one has ended, before a timeout.
+reconnect()
+{
+	local family=ip router=198.18.0.1
+
+	if [ "$PROTO" = tcp6 ]; then
+		family=ip6 router=fd98:0::1
+	fi
+	hosts s c1 c2
+	nat "$family" "$router" 4001 1
+	server_conf "keepalive 1 4"
+	client_conf c1
+	client_conf c2
+	connect c1 c2
+	log_has s '(198\.18\.0\.1|\[fd98::1\]):4001' || fail "the first mapping is not in use"
+	ping_all c1 "$(inner4 s)"
+	log_mark c1
+	log_mark s
+	nat "$family" "$router" 4002 2
+	wait_log c1 'SIGUSR1\[soft,connection-reset\] received, process restarting' 10
+	# The next connection has its own way through the NAT, like any.
+	wait_up c1
+	ping_returns c1 "$(inner4 s)" 10
+	wait_peers s 2 15
+	brief c1 s
+	brief c2 s
+	no_drops c1 c2
+}
+
 scenario "client behind a NAT roams, IPv4" \
-	roam ip udp4 198.18.0.2 198.18.0.101/32 198.18.0.102/32
+	over udp4 roam ip 198.18.0.101/32 198.18.0.102/32
 scenario "client behind a NAT roams, IPv6" \
-	roam ip6 udp6 fd98:0::2 fd98:0::101/128 fd98:0::102/128
+	over udp6 roam ip6 fd98:0::101/128 fd98:0::102/128
+scenario_over tcp4 "NAT forgets a client" reconnect
 run_scenarios

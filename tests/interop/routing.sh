@@ -5,27 +5,25 @@ set -eu
 # shellcheck source=tests/interop/lib.sh
 . ./lib.sh
 
-network()
+start_network()
 {
 	hosts s c1 c2
 	net_behind c1
 	net_behind s
-	server_conf "proto udp4" "keepalive 10 60" \
+	server_conf "keepalive 10 60" \
 		"route 10.50.1.0 255.255.255.0" "route-ipv6 fd50:1::/64" \
 		'push "route 10.50.0.0 255.255.255.0"' \
 		'push "route-ipv6 fd50:0::/64"'
 	printf '%s\n' "iroute 10.50.1.0 255.255.255.0" \
 		"iroute-ipv6 fd50:1::/64" >>"$WORK/ccd/c1"
-	client_conf c1 "$(outer4 s)" udp4
-	client_conf c2 "$(outer4 s)" udp4
-	start_server
-	start_clients c1 c2
-	dco s c1 c2
+	client_conf c1
+	client_conf c2
+	connect c1 c2
 }
 
 behind_client()
 {
-	network
+	start_network
 	ping_all s 10.50.1.2
 	ping_all s fd50:1::2
 	ping_all n0 10.50.1.2
@@ -35,8 +33,15 @@ behind_client()
 	transfer n0 n1 10.50.1.2 1000000
 	transfer n1 n0 fd50:0::2 1000000
 	kernel_only c1 2000000
-	no_drops s
-	no_drops c1
+	no_drops s c1
+
+	# The route goes when the client goes, and comes back with it.
+	stop c1 TERM
+	log_mark s
+	start c1
+	wait_up c1
+	ping_returns s 10.50.1.2 10
+	ping_all n1 10.50.0.2
 }
 
 # spoof CLIENT SOURCE DESTINATION: these never come out at the server
@@ -59,7 +64,7 @@ spoof()
 # address that is nobody's.
 spoofed()
 {
-	network
+	start_network
 	on s nft -f - <<-EOF
 		table inet spoof {
 			counter came_out { }
@@ -97,23 +102,9 @@ spoofed()
 	on s nft delete table inet spoof
 	ping_all n1 10.50.0.2
 	ping_all c1 "$(inner4 s)"
-	ping_all c2 "$(inner4 s)" -I "$(inner4 c2)" -c 3
+	ping_all c2 "$(inner4 s)" 3 -I "$(inner4 c2)"
 }
 
-# The route goes when the client goes.
-client_leaves()
-{
-	network
-	ping_all s 10.50.1.2
-	stop c1 TERM
-	log_mark s
-	start c1
-	wait_up c1
-	ping_returns s 10.50.1.2 10
-	ping_all n1 10.50.0.2
-}
-
-scenario "network behind a client" behind_client
-scenario "spoofed sources are refused" spoofed
-scenario "network behind a client that reconnects" client_leaves
+scenario_over "udp4 tcp4" "network behind a client" behind_client
+scenario_over "udp4 tcp4" "spoofed sources are refused" spoofed
 run_scenarios

@@ -2,15 +2,15 @@
 /*
  * xfer - move known bytes both ways over one TCP connection and check them
  *
- *	xfer listen PORT BYTES SECONDS
- *	xfer connect ADDRESS PORT BYTES SECONDS
+ *	xfer listen PORT BYTES SECONDS STALL
+ *	xfer connect ADDRESS PORT BYTES SECONDS STALL
  *
  * Each end sends BYTES bytes of a generated stream and compares every byte
  * that it receives with the stream that the other end generates, both
  * directions at once. A tunnel that cuts a GSO packet at the wrong place can
  * deliver data with valid checksums at a wrong offset: counting bytes would
  * not notice, this does. Exit status 0 only if everything arrived unchanged
- * within SECONDS.
+ * within SECONDS, and at no time nothing arrived for STALL seconds.
  */
 
 #include <errno.h>
@@ -30,6 +30,7 @@
 
 #define CHUNK		65536
 #define RETRY_NS	50000000L
+#define POLL_MS		100
 
 /* One direction of the connection: a position in a reproducible stream. */
 struct stream {
@@ -127,6 +128,14 @@ static void stream_check(struct stream *s, int fd)
 	s->done += n;
 }
 
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
 static uint64_t number(const char *arg)
 {
 	char *end;
@@ -187,8 +196,10 @@ static int connect_retry(const char *addr, const char *port)
 	return fd;
 }
 
-static void exchange(int fd, struct stream *tx, struct stream *rx)
+static void exchange(int fd, struct stream *tx, struct stream *rx, double stall)
 {
+	double heard = now();
+	uint64_t before;
 	char drain;
 
 	if (fcntl(fd, F_SETFL, O_NONBLOCK))
@@ -200,11 +211,19 @@ static void exchange(int fd, struct stream *tx, struct stream *rx)
 			p.events |= POLLOUT;
 		if (rx->done < rx->total)
 			p.events |= POLLIN;
-		if (poll(&p, 1, -1) < 0 && errno != EINTR)
+		if (poll(&p, 1, POLL_MS) < 0 && errno != EINTR)
 			die("poll: %s", strerror(errno));
+		before = rx->done;
 		if (rx->done < rx->total &&
 		    p.revents & (POLLIN | POLLERR | POLLHUP))
 			stream_check(rx, fd);
+		if (rx->done > before || rx->done == rx->total)
+			heard = now();
+		if (now() - heard > stall)
+			die("nothing arrived for %.1f s, after %llu of %llu bytes; sent %llu",
+			    stall, (unsigned long long)rx->done,
+			    (unsigned long long)rx->total,
+			    (unsigned long long)tx->done);
 		if (tx->done < tx->total && p.revents & (POLLOUT | POLLERR))
 			stream_send(tx, fd);
 	}
@@ -222,23 +241,23 @@ static void exchange(int fd, struct stream *tx, struct stream *rx)
 int main(int argc, char **argv)
 {
 	static struct stream tx, rx;
-	bool listener = argc == 5 && !strcmp(argv[1], "listen");
-	bool connector = argc == 6 && !strcmp(argv[1], "connect");
+	bool listener = argc == 6 && !strcmp(argv[1], "listen");
+	bool connector = argc == 7 && !strcmp(argv[1], "connect");
 	uint64_t total;
 	int fd;
 
 	if (!listener && !connector)
-		die("usage: xfer listen PORT BYTES SECONDS\n"
-		    "       xfer connect ADDRESS PORT BYTES SECONDS");
+		die("usage: xfer listen PORT BYTES SECONDS STALL\n"
+		    "       xfer connect ADDRESS PORT BYTES SECONDS STALL");
 
-	alarm(number(argv[argc - 1]));
-	total = number(argv[argc - 2]);
+	alarm(number(argv[argc - 2]));
+	total = number(argv[argc - 3]);
 	tx.total = total;
 	rx.total = total;
 	tx.state = listener ? 0x9e3779b97f4a7c15ULL : 0xd1b54a32d192ed03ULL;
 	rx.state = listener ? 0xd1b54a32d192ed03ULL : 0x9e3779b97f4a7c15ULL;
 
 	fd = listener ? listen_once(argv[2]) : connect_retry(argv[2], argv[3]);
-	exchange(fd, &tx, &rx);
+	exchange(fd, &tx, &rx, number(argv[argc - 1]));
 	return 0;
 }

@@ -269,6 +269,10 @@ static const struct {
 	{ "key slots", "./data_keys 'key deleted' stream again used" },
 	{ "roaming", "./data_float 'older packet: IPv4'" },
 	{ "bulk", "./data_gso cut 'packet sockets'" },
+	{ "in flight, over TCP",
+	  DATA_OVER_TCP "=1 ./data_async in-flight" },
+	{ "TCP connections",
+	  "./tcp_send 'both write, slow' inside && ./tcp_detach full" },
 };
 
 int main(int argc, char **argv)

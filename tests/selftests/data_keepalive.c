@@ -34,8 +34,7 @@ static void check_ping(struct data_far *far, int64_t since, int64_t after_ms)
 	uint8_t packet[WIRE_MAX], plain[WIRE_MAX];
 	ssize_t len;
 
-	len = udp_recv(far->fd, packet, sizeof(packet), after_ms + PING_LATE_MS,
-		       NULL);
+	len = data_far_recv_raw(far, packet, after_ms + PING_LATE_MS, NULL);
 	if (!CHECK_EQ(sizeof(wire_ping) + WIRE_HEADER_LEN, len))
 		return;
 	CHECK_RANGE(after_ms - PING_EARLY_MS, after_ms + PING_LATE_MS,

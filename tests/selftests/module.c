@@ -7,10 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/socket.h>
 
 #include "fixture.h"
 #include "ktap.h"
 #include "netns.h"
+#include "stream.h"
 
 #define NAME	"ovpn-dco-v2"
 #define SYSFS	"/sys/module/ovpn_dco_v2"
@@ -118,6 +120,69 @@ static void unload_in_use(void)
 	CHECK_EQ(0, netns_sh(NULL, "modprobe " NAME));
 }
 
+static void __attribute__((noreturn)) write_all(int fd, const uint8_t *data, size_t len)
+{
+	ssize_t sent = 0;
+
+	for (; len; len -= sent, data += sent) {
+		sent = send(fd, data, len, MSG_NOSIGNAL);
+		if (sent < 0)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+/*
+ * With connections, and calls that wait on them: in one direction for something
+ * to read, in the other for room to write.
+ */
+static void unload_connections(void)
+{
+	static const struct stream_conf narrow = {
+		.near_buf = 8192, .far_buf = 8192,
+	};
+	static uint8_t much[200000], got[sizeof(much)];
+	struct stream_reader *r;
+	struct ovpn_peer_args args;
+	struct fixture f;
+	int fds[2][2], i;
+	pid_t pid, writer;
+
+	if (!can_load() || !take_out())
+		return;
+	fixture_start(&f, OVPN_MODE_MP);
+	for (i = 0; i < 2; i++) {
+		stream_pair(f.ns, "127.0.0.1", f.ns, "127.0.0.1", &narrow,
+			    fds[i]);
+		args = fixture_peer_args(&f, i + 1);
+		args.socket = fds[i][0];
+		CHECK_ERR(0, ovpn_nl_new_peer(f.nl, f.ifindex, &args));
+	}
+	r = stream_reader_start(fds[0][0], 100, 0);
+	writer = fork();
+	if (!writer)
+		write_all(fds[1][0], much, sizeof(much));
+	sleep_ms(100);
+	pid = netns_spawn(NULL, "rmmod ovpn_dco_v2");
+	CHECK_MSG(netns_wait(pid, 10000), "cannot unload the module");
+	CHECK(!loaded());
+	/* they have not noticed anything */
+	CHECK(stream_reader_blocks(r));
+	CHECK_EQ(5, send(fds[0][1], "hello", 5, MSG_NOSIGNAL));
+	CHECK_EQ(5, stream_reader_wait(r, 2000));
+	CHECK_MEMEQ("hello", r->data, 5);
+	stream_reader_free(r);
+	CHECK_EQ(sizeof(much), stream_read(fds[1][1], got, sizeof(got), 5000));
+	CHECK(netns_wait(writer, 2000));
+	for (i = 0; i < 2; i++) {
+		close(fds[i][0]);
+		close(fds[i][1]);
+	}
+	WAIT_FOR(!loaded(), 10000);
+	fixture_end(&f);
+	CHECK_EQ(0, netns_sh(NULL, "modprobe " NAME));
+}
+
 static void often(void)
 {
 	int i;
@@ -136,6 +201,7 @@ static const struct ktap_case cases[] = {
 	{ "resolving the family loads it", by_family },
 	{ "version and parameter in sysfs", in_sysfs },
 	{ "unloaded with peers on a device", unload_in_use },
+	{ "unloaded while a reader and a writer wait", unload_connections },
 	{ "loaded and unloaded ten times", often },
 };
 

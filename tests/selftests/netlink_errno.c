@@ -295,8 +295,6 @@ static void new_peer_no_socket(void)
 
 static void new_peer_other_sockets(void)
 {
-	int fds[2];
-
 	refuse_new_socket(AF_UNIX, SOCK_DGRAM, 0, "unix socket");
 	refuse_new_socket(AF_NETLINK, SOCK_RAW, 0, "netlink socket");
 	refuse_new_socket(AF_PACKET, SOCK_DGRAM, 0, "packet socket");
@@ -304,10 +302,6 @@ static void new_peer_other_sockets(void)
 	refuse_new_socket(AF_INET6, SOCK_RAW, IPPROTO_UDP, "raw IPv6 socket");
 	refuse_new_socket(AF_INET, SOCK_DGRAM, 136, "UDP-Lite socket");
 	refuse_new_socket(AF_INET, SOCK_STREAM, 0, "unconnected TCP socket");
-	tcp_socket_pair(f.ns, fds);
-	refuse_socket(fds[0], "TCP socket");
-	close(fds[0]);
-	close(fds[1]);
 }
 
 static void new_peer_encap_socket(void)

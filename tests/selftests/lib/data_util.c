@@ -7,6 +7,7 @@
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,7 +24,7 @@ static const char * const reasons[DATA_DROPS] = {
 	"tx_drop_not_ip", "tx_drop_no_peer", "tx_drop_no_key",
 	"tx_drop_key_used_up", "tx_drop_nomem", "tx_drop_gso",
 	"tx_drop_checksum", "tx_drop_crypto", "tx_drop_no_route",
-	"tx_drop_loop",
+	"tx_drop_loop", "tx_drop_backlog", "tx_drop_no_connection",
 };
 
 /* ---- the stand ---- */
@@ -180,49 +181,92 @@ int data_key_install(struct data_bed *bed, const struct data_far *far,
 			       &far->seal);
 }
 
+static bool add_peer(struct data_bed *bed, struct data_far *far,
+		     const struct data_far_args *args,
+		     struct ovpn_peer_args *peer)
+{
+	bool defaults = !args->ipv4 && !args->ipv6;
+
+	far->id = args->id;
+	far->ipv4 = defaults ? VPN_FAR4 : args->ipv4;
+	far->ipv6 = defaults ? VPN_FAR6 : args->ipv6;
+	data_key_renew(far, args->alg ? args->alg : OVPN_CIPHER_ALG_AES_GCM,
+		       args->key_len ? args->key_len : 32, args->key_id);
+	peer->id = args->id;
+	peer->ipv4 = far->ipv4;
+	peer->ipv6 = far->ipv6;
+	peer->local = args->local;
+	if (!CHECK_ERR(0, ovpn_nl_new_peer(bed->nl, bed->ifindex, peer))) {
+		ktap_note("%s", ovpn_nl_extack(bed->nl));
+		return false;
+	}
+	return args->no_key ||
+	       CHECK_ERR(0, data_key_install(bed, far, OVPN_KEY_SLOT_PRIMARY));
+}
+
+void data_far_connect(struct data_bed *bed, struct data_far *far,
+		      const struct data_far_args *args)
+{
+	const char *addr = args->addr ? args->addr : FAR4;
+	int fds[2];
+
+	memset(far, 0, sizeof(*far));
+	far->tcp = true;
+	far->to = is_v6(addr) ? NEAR6 : NEAR4;
+	stream_pair(bed->near, far->to, bed->far, addr, args->tcp, fds);
+	far->sock = fds[0];
+	far->fd = fds[1];
+}
+
+bool data_far_attach(struct data_bed *bed, struct data_far *far,
+		     const struct data_far_args *args)
+{
+	struct ovpn_peer_args peer = { .socket = far->sock };
+
+	return add_peer(bed, far, args, &peer);
+}
+
 bool data_far_add(struct data_bed *bed, struct data_far *far,
 		  const struct data_far_args *args)
 {
 	const char *addr = args->addr ? args->addr : FAR4;
-	bool defaults = !args->ipv4 && !args->ipv6;
-	char text[INET6_ADDRSTRLEN];
 	struct ovpn_peer_args peer = {
-		.id = args->id,
 		.socket = bed->sock,
 		.remote = args->remote,
-		.ipv4 = defaults ? VPN_FAR4 : args->ipv4,
-		.ipv6 = defaults ? VPN_FAR6 : args->ipv6,
-		.local = args->local,
 	};
+	char text[INET6_ADDRSTRLEN];
 
+	if (args->tcp || getenv(DATA_OVER_TCP)) {
+		data_far_connect(bed, far, args);
+		return data_far_attach(bed, far, args);
+	}
 	memset(far, 0, sizeof(*far));
 	far->fd = udp_socket(bed->far, addr, args->port);
 	far->to = is_v6(addr) ? NEAR6 : NEAR4;
 	far->to_port = NEAR_PORT;
-	far->id = args->id;
-	far->ipv4 = peer.ipv4;
-	far->ipv6 = peer.ipv6;
-	data_key_renew(far, args->alg ? args->alg : OVPN_CIPHER_ALG_AES_GCM,
-		       args->key_len ? args->key_len : 32, args->key_id);
-
 	if (!peer.remote)
 		peer.remote = remote_of(bed, addr, text);
 	peer.remote_port = udp_port(far->fd);
-	if (!CHECK_ERR(0, ovpn_nl_new_peer(bed->nl, bed->ifindex, &peer)))
-		return false;
-	return args->no_key ||
-	       CHECK_ERR(0, data_key_install(bed, far, OVPN_KEY_SLOT_PRIMARY));
+	return add_peer(bed, far, args, &peer);
 }
 
 void data_far_close(struct data_far *far)
 {
 	close(far->fd);
 	far->fd = -1;
+	if (far->tcp)
+		close(far->sock);
 }
 
 bool data_far_send_raw(const struct data_far *far, const void *packet,
 		       size_t len)
 {
+	uint8_t frame[STREAM_MAX];
+
+	if (far->tcp)
+		return CHECK_ERR(0, stream_write(far->fd, frame,
+						 stream_frame(frame, packet,
+							      len)));
 	return CHECK_EQ(len, udp_send(far->fd, NULL, far->to, far->to_port,
 				      packet, len));
 }
@@ -241,13 +285,21 @@ bool data_far_send(struct data_far *far, const void *plain, size_t len)
 	return data_far_send_id(far, far->next++, plain, len);
 }
 
+ssize_t data_far_recv_raw(const struct data_far *far, void *packet,
+			  int timeout_ms, struct udp_source *source)
+{
+	if (far->tcp)
+		return stream_next(far->fd, packet, timeout_ms);
+	return udp_recv(far->fd, packet, WIRE_MAX, timeout_ms, source);
+}
+
 ssize_t data_far_recv(const struct data_far *far, void *plain,
 		      struct wire_header *header, struct udp_source *source)
 {
 	uint8_t packet[WIRE_MAX];
 	ssize_t len;
 
-	len = udp_recv(far->fd, packet, sizeof(packet), DATA_WAIT_MS, source);
+	len = data_far_recv_raw(far, packet, DATA_WAIT_MS, source);
 	if (len < 0)
 		return len;
 	len = wire_open(&far->open, packet, len, plain, header);

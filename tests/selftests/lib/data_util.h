@@ -10,6 +10,7 @@
 #include "ktap.h"
 #include "netns.h"
 #include "nl.h"
+#include "stream.h"
 #include "wire.h"
 
 /* Transport addresses: what the two ends have on the veth pair. */
@@ -38,6 +39,9 @@
 #define TUN		"tun0"
 #define NEAR_VETH	"v0"
 #define FAR_VETH	"v1"
+
+/* In the environment: what is not particular about it uses TCP. */
+#define DATA_OVER_TCP	"DATA_OVER_TCP"
 
 /* Long enough for anything to arrive in an emulated guest. */
 #define DATA_WAIT_MS	3000
@@ -79,6 +83,8 @@ int data_run(const struct data_case *cases, unsigned int count, char **only);
 
 struct data_far {
 	int fd;			/* where its datagrams come from and go to */
+	bool tcp;		/* or its end of a connection, */
+	int sock;		/* of which this is the near end */
 	const char *to;		/* the near end's address */
 	uint16_t to_port;
 	uint32_t id;		/* peer id */
@@ -101,11 +107,23 @@ struct data_far_args {
 	size_t key_len;
 	uint8_t key_id;
 	bool no_key;		/* leave the slots empty */
+	const struct stream_conf *tcp; /* not NULL: over a connection */
 };
 
-/* Opens the far end's socket and creates its peer with a random key. */
+/*
+ * Opens the far end's socket and creates its peer with a random key. All that
+ * follows works on a connection as on datagrams.
+ */
 bool data_far_add(struct data_bed *bed, struct data_far *far,
 		  const struct data_far_args *args);
+
+/* The same for a far end that has its connection (fd, sock, tcp) already. */
+bool data_far_attach(struct data_bed *bed, struct data_far *far,
+		     const struct data_far_args *args);
+
+/* Only makes the connection. */
+void data_far_connect(struct data_bed *bed, struct data_far *far,
+		      const struct data_far_args *args);
 
 void data_far_close(struct data_far *far);
 
@@ -125,6 +143,10 @@ bool data_far_send_id(const struct data_far *far, uint32_t packet_id,
 /* Sends bytes as they are. */
 bool data_far_send_raw(const struct data_far *far, const void *packet,
 		       size_t len);
+
+/* Receives a packet as it is; like udp_recv(). */
+ssize_t data_far_recv_raw(const struct data_far *far, void *packet,
+			  int timeout_ms, struct udp_source *source);
 
 /*
  * Receives a datagram and opens it: the length of what was inside, -EAGAIN
@@ -175,7 +197,7 @@ struct data_dev {
 /* "ip -s link" of a device. */
 void data_dev_counters(struct netns *ns, const char *dev, struct data_dev *c);
 
-#define DATA_DROPS	23
+#define DATA_DROPS	25
 
 struct data_drops {
 	uint64_t count[DATA_DROPS];

@@ -11,25 +11,17 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
+#include "addr.h"
 #include "ktap.h"
 #include "netns.h"
 #include "wire.h"
-
-union addr {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-	struct sockaddr_storage any;
-};
 
 union control {
 	struct cmsghdr head;	/* for its alignment */
 	char room[128];
 };
 
-/* A text address for a socket of this family; the sockaddr's length. */
-static socklen_t make_addr(union addr *a, int family, const char *text,
-			   uint16_t port)
+socklen_t addr_make(union addr *a, int family, const char *text, uint16_t port)
 {
 	char mapped[INET6_ADDRSTRLEN];
 
@@ -69,7 +61,7 @@ static int family_of(int fd)
 	return family;
 }
 
-static int open_in(struct netns *ns, int family, int type, int proto)
+int socket_in(struct netns *ns, int family, int type, int proto)
 {
 	int back = netns_visit(ns);
 	int fd = socket(family, type | SOCK_CLOEXEC, proto);
@@ -83,12 +75,12 @@ static int open_in(struct netns *ns, int family, int type, int proto)
 int udp_socket(struct netns *ns, const char *addr, uint16_t port)
 {
 	int family = strchr(addr, ':') ? AF_INET6 : AF_INET;
-	int fd = open_in(ns, family, SOCK_DGRAM, 0);
+	int fd = socket_in(ns, family, SOCK_DGRAM, 0);
 	int on = 1, size = 4 << 20;
 	socklen_t len;
 	union addr a;
 
-	len = make_addr(&a, family, addr, port);
+	len = addr_make(&a, family, addr, port);
 	if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) ||
 	    (family == AF_INET6 &&
 	     setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on))))
@@ -118,7 +110,7 @@ static void put_source(struct msghdr *msg, int family, const char *from)
 	struct in_pktinfo *info4;
 	union addr a;
 
-	make_addr(&a, family, from, 0);
+	addr_make(&a, family, from, 0);
 	if (family == AF_INET) {
 		cmsg->cmsg_level = IPPROTO_IP;
 		cmsg->cmsg_type = IP_PKTINFO;
@@ -146,7 +138,7 @@ ssize_t udp_send(int fd, const char *from, const char *to, uint16_t port,
 	union addr a;
 
 	msg.msg_name = &a;
-	msg.msg_namelen = make_addr(&a, family, to, port);
+	msg.msg_namelen = addr_make(&a, family, to, port);
 	if (from) {
 		msg.msg_control = &control;
 		msg.msg_controllen = sizeof(control);
@@ -224,12 +216,12 @@ bool udp_quiet(int fd, int ms)
 
 void tcp_socket_pair(struct netns *ns, int fds[2])
 {
-	int listener = open_in(ns, AF_INET, SOCK_STREAM, 0);
+	int listener = socket_in(ns, AF_INET, SOCK_STREAM, 0);
 	socklen_t len = sizeof(union addr);
 	union addr a;
 
-	make_addr(&a, AF_INET, "127.0.0.1", 0);
-	fds[0] = open_in(ns, AF_INET, SOCK_STREAM, 0);
+	addr_make(&a, AF_INET, "127.0.0.1", 0);
+	fds[0] = socket_in(ns, AF_INET, SOCK_STREAM, 0);
 	if (bind(listener, &a.sa, sizeof(a.in)) || listen(listener, 1) ||
 	    getsockname(listener, &a.sa, &len) ||
 	    connect(fds[0], &a.sa, sizeof(a.in)))
@@ -247,7 +239,7 @@ int packet_socket(struct netns *ns, const char *dev)
 		.sll_protocol = htons(ETH_P_ALL),
 		.sll_ifindex = netns_ifindex(ns, dev),
 	};
-	int fd = open_in(ns, AF_PACKET, SOCK_DGRAM, 0);
+	int fd = socket_in(ns, AF_PACKET, SOCK_DGRAM, 0);
 	int on = 1;
 
 	if (!ll.sll_ifindex || bind(fd, (struct sockaddr *)&ll, sizeof(ll)) ||
