@@ -58,11 +58,11 @@ static struct ovpn_key_slot *slot_alloc(struct ovpn_peer *peer,
 	int err;
 
 	slot = kzalloc(sizeof(*slot), GFP_KERNEL);
-	if (!slot)
+	if (!slot || percpu_ref_init(&slot->ref, slot_release, 0, GFP_KERNEL)) {
+		NL_SET_ERR_MSG(extack, "out of memory");
+		kfree(slot);
 		return ERR_PTR(-ENOMEM);
-	err = percpu_ref_init(&slot->ref, slot_release, 0, GFP_KERNEL);
-	if (err)
-		goto err_slot;
+	}
 	err = ovpn_cipher_init(&slot->encrypt, params->cipher,
 			       &params->encrypt, extack);
 	if (err)
@@ -83,7 +83,6 @@ err_encrypt:
 	ovpn_cipher_free(&slot->encrypt);
 err_ref:
 	percpu_ref_exit(&slot->ref);
-err_slot:
 	kfree_sensitive(slot);
 	return ERR_PTR(err);
 }
