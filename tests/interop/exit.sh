@@ -24,7 +24,7 @@ client_exits()
 	log_mark s
 	send_signal c1 TERM
 	if is_tcp; then
-		wait_log s 'c1/.*SIGUSR1\[soft,connection-reset\] received, client-instance restarting' 10
+		wait_disconnect c1 10
 	else
 		wait_log s 'c1/.*CC-EEN exit message received by peer' 10
 		# It waits for 5 s, for packets under way.

@@ -175,6 +175,16 @@ log_got()
 	return 1
 }
 
+# wait_disconnect NAME SECONDS: until the server is rid of a client over TCP,
+# because it saw the end of the connection, or the kernel told it first.
+wait_disconnect()
+{
+	local seen='SIGUSR1\[soft,connection-reset\] received, client-instance restarting'
+	local told='SIGTERM\[soft,ovpn-dco: transport error\] received, client-instance exiting'
+
+	wait_log s "$1/.*($seen|$told)" "$2"
+}
+
 # --- hosts -------------------------------------------------------------------
 
 ns()
@@ -250,12 +260,15 @@ new_hosts()
 	done
 }
 
+# Some kernels have other links than ours in each namespace.
 all_links_up()
 {
 	local name state rest
 
 	while read -r name state rest; do
-		[ "$name" = lo ] || [ "$state" = UP ] || return 1
+		case $name in
+		eth* | to-*) [ "$state" = UP ] || return 1 ;;
+		esac
 	done <<<"$(ip -n "$TAG-$1" -br link show)"
 }
 
@@ -719,13 +732,15 @@ no_drops()
 #
 # For the last ones ping waits twice as long as for the slowest so far, or as
 # long as between two packets if that is longer: all at once and the default of
-# a second between them keep it from giving up too early.
+# a second between them keep it from giving up too early. Its own choice of a send
+# buffer holds two packets, and it pauses for a second when that is full.
 ping_all()
 {
 	local host=$1 address=$2 count=${3:-5} out
 
 	shift $(($# > 2 ? 3 : 2))
-	if ! out=$(on "$host" ping -n -q -W 5 -c "$count" -l "$count" "$@" "$address" 2>&1) ||
+	if ! out=$(on "$host" ping -n -q -W 5 -S 200000 \
+		-c "$count" -l "$count" "$@" "$address" 2>&1) ||
 	   ! [[ $out == *", 0% packet loss"* ]]; then
 		echo "$out"
 		fail "$host: ping $* $address lost packets"

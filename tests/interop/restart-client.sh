@@ -52,8 +52,7 @@ anew()
 	log_mark s
 	stop c1 KILL
 	device_vanishes c1
-	! is_tcp || wait_log s \
-		'c1/.*SIGUSR1\[soft,connection-reset\] received, client-instance restarting' 2
+	! is_tcp || wait_disconnect c1 2
 	calm_down
 	start c1
 	back

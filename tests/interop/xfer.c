@@ -196,6 +196,15 @@ static int connect_retry(const char *addr, const char *port)
 	return fd;
 }
 
+/* Killed, it shall leave no data behind that the kernel goes on sending. */
+static void set_abort(int fd, bool on)
+{
+	struct linger linger = { .l_onoff = on };
+
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)))
+		die("SO_LINGER: %s", strerror(errno));
+}
+
 static void exchange(int fd, struct stream *tx, struct stream *rx, double stall)
 {
 	double heard = now();
@@ -204,6 +213,7 @@ static void exchange(int fd, struct stream *tx, struct stream *rx, double stall)
 
 	if (fcntl(fd, F_SETFL, O_NONBLOCK))
 		die("fcntl: %s", strerror(errno));
+	set_abort(fd, true);
 	while (tx->done < tx->total || rx->done < rx->total) {
 		struct pollfd p = { .fd = fd };
 
@@ -229,6 +239,7 @@ static void exchange(int fd, struct stream *tx, struct stream *rx, double stall)
 	}
 
 	/* Not done before the other end has everything too. */
+	set_abort(fd, false);
 	if (shutdown(fd, SHUT_WR))
 		die("shutdown: %s", strerror(errno));
 	if (fcntl(fd, F_SETFL, 0))

@@ -16,15 +16,13 @@
 #include <arpa/inet.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <linux/membarrier.h>
 
 #include "data_util.h"
 #include "fixture.h"
 
 #define GONE_MS		1000	/* from a process's death to its traces' */
-#define GONE_DELETIONS	10	/* or so many deletions on a slow machine */
+#define GONE_DELETIONS	30	/* or so many deletions on a slow machine */
 #define START_MS	10000
 
 static const struct stream_conf usual;
@@ -502,28 +500,21 @@ static void netns_of_device(void)
 /* ---- many peers ---- */
 
 #define MANY		4096
+#define MANY_REQUESTS	1024
 #define MANY_TCP	512
-#define MANY_MS		3000	/* an emulated guest may be busy */
+#define MANY_MS		1500
 
-/* What one peer after the other would take, if each waited. */
-static int64_t grace_periods(int count)
+/*
+ * As quick as making them was, on a machine as slow as that: to wait for a grace
+ * period each would take thirty times as long.
+ */
+static void check_quick(const char *what, int64_t start, int64_t made)
 {
-	int64_t start = now_ms();
-	int i;
+	int64_t took = now_ms() - made, limit = 2 * (made - start);
 
-	for (i = 0; i < 10; i++)
-		if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
-			return -1;
-	return (now_ms() - start) * count / 10;
-}
-
-static void check_quick(int64_t start, int count, const char *what)
-{
-	int64_t took = now_ms() - start, each = grace_periods(count);
-
-	ktap_note("%s: %lld ms; so many grace periods: %lld ms", what,
-		  (long long)took, (long long)each);
-	CHECK_RANGE(0, each / 8 > MANY_MS ? each / 8 : MANY_MS, took);
+	ktap_note("%s: %lld ms, made in %lld ms", what, (long long)took,
+		  (long long)(made - start));
+	CHECK_RANGE(0, limit > MANY_MS ? limit : MANY_MS, took);
 }
 
 static bool unused(void)
@@ -536,32 +527,34 @@ static bool unused(void)
 
 static void link_with_many(void)
 {
+	int64_t start, made;
 	struct fixture f;
-	int64_t start;
 
 	fixture_start(&f, OVPN_MODE_MP);
-	fixture_peers(&f, 1, MANY);
 	start = now_ms();
+	fixture_peers(&f, 1, MANY);
+	made = now_ms();
 	CHECK_ERR(0, ovpn_link_del(f.ns, "ovpn0"));
-	check_quick(start, MANY, "device with 4096 peers");
+	check_quick("device with 4096 peers", start, made);
 	CHECK(WAIT_FOR(unused(), 5000));
 	fixture_end(&f);
 }
 
 static void one_by_one(void)
 {
+	int64_t start, made;
 	struct fixture f;
-	int64_t start;
 	uint32_t id;
 
 	fixture_start(&f, OVPN_MODE_MP);
-	fixture_peers(&f, 1, MANY);
 	start = now_ms();
-	for (id = 1; id <= MANY && ktap_good(); id++)
+	fixture_peers(&f, 1, MANY_REQUESTS);
+	made = now_ms();
+	for (id = 1; id <= MANY_REQUESTS && ktap_good(); id++)
 		CHECK_ERR(0, ovpn_nl_del_peer(f.nl, f.ifindex, id));
 	/* all of them, with whatever is to be done after the request */
 	CHECK_ERR(0, ovpn_link_del(f.ns, "ovpn0"));
-	check_quick(start, MANY, "4096 requests");
+	check_quick("1024 requests", start, made);
 	fixture_end(&f);
 }
 
@@ -570,23 +563,24 @@ static void many_connections(void)
 	static int fds[MANY_TCP][2];
 	struct rlimit limit = { 4 * MANY_TCP, 4 * MANY_TCP };
 	struct ovpn_peer_args args;
+	int64_t start, made;
 	struct fixture f;
-	int64_t start;
 	char got[2];
 	int i;
 
 	if (setrlimit(RLIMIT_NOFILE, &limit))
 		ktap_bail("RLIMIT_NOFILE: %m");
 	fixture_start(&f, OVPN_MODE_MP);
+	start = now_ms();
 	for (i = 0; i < MANY_TCP && ktap_good(); i++) {
 		tcp_socket_pair(f.ns, fds[i]);
 		args = fixture_peer_args(&f, i + 1);
 		args.socket = fds[i][0];
 		CHECK_ERR(0, ovpn_nl_new_peer(f.nl, f.ifindex, &args));
 	}
-	start = now_ms();
+	made = now_ms();
 	CHECK_ERR(0, ovpn_link_del(f.ns, "ovpn0"));
-	check_quick(start, MANY_TCP, "device with 512 connections");
+	check_quick("device with 512 connections", start, made);
 	for (i = 0; i < MANY_TCP && ktap_good(); i++) {
 		CHECK(stream_detached(fds[i][0]));
 		CHECK_EQ(2, send(fds[i][1], "hi", 2, 0));
@@ -610,7 +604,7 @@ static const struct ktap_case cases[] = {
 	{ "killed in a namespace of its own: all of that goes", netns_dies },
 	{ "the device's namespace goes, the sockets' stays", netns_of_device },
 	{ "a device with 4096 peers deleted", link_with_many },
-	{ "4096 peers deleted one by one", one_by_one },
+	{ "1024 peers deleted one by one", one_by_one },
 	{ "a device with 512 TCP connections deleted", many_connections },
 };
 

@@ -147,6 +147,7 @@ static void unload_connections(void)
 	struct fixture f;
 	int fds[2][2], i;
 	pid_t pid, writer;
+	int64_t start;
 
 	if (!can_load() || !take_out())
 		return;
@@ -163,8 +164,10 @@ static void unload_connections(void)
 	if (!writer)
 		write_all(fds[1][0], much, sizeof(much));
 	sleep_ms(100);
+	start = now_ms();
 	pid = netns_spawn(NULL, "rmmod ovpn_dco_v2");
-	CHECK_MSG(netns_wait(pid, 10000), "cannot unload the module");
+	CHECK_MSG(netns_wait(pid, 20000), "cannot unload the module");
+	ktap_note("unloaded after %lld ms", (long long)(now_ms() - start));
 	CHECK(!loaded());
 	/* they have not noticed anything */
 	CHECK(stream_reader_blocks(r));
