@@ -36,7 +36,7 @@ endif
 KMAKE = $(MAKE) -C $(KERNEL_SRC) M=$(TOP) $(if $(KERNEL_CC),CC=$(KERNEL_CC))
 
 .DEFAULT_GOAL := all
-.PHONY: all modules install demo check lint clean help prepared
+.PHONY: all modules install demo check check-debug debug-kernels lint clean help prepared
 
 all: prepared
 	$(if $(KERNEL_NOTE),@echo "note: $(KERNEL_NOTE)")
@@ -66,6 +66,9 @@ install: all
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) \
 		"$$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' "$(KERNEL_SRC)/include/generated/utsrelease.h")"
 
+# The debugging kernels, see tests/vm/debug.
+KERNELS := kasan kcsan
+
 # A demonstration and the tests need nothing of this machine's kernel: they
 # build for, and run in, a virtual machine with Debian's own kernel.
 demo:
@@ -73,6 +76,14 @@ demo:
 
 check:
 	@TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check
+
+check-debug:
+	@TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(KERNELS)
+
+# They are built when they are needed; this is for who has time before that.
+debug-kernels:
+	@$(TOP)/tests/vm/install-deps build kernel
+	@for name in $(KERNELS); do $(TOP)/tests/vm/debug-kernel $$name || exit; done
 
 lint:
 	@$(TOP)/tests/vm/lint
@@ -89,10 +100,12 @@ help:
 	@echo 'make install      install it and tell depmod (as root)'
 	@echo 'make demo         see real OpenVPN use it, in a throw-away virtual machine'
 	@echo 'make check        run all tests in virtual machines'
+	@echo 'make check-debug  run them, and some that break things, on kernels that watch themselves'
 	@echo 'make lint         checkpatch, sparse, gcc W=1, clang and shellcheck: silent when clean'
 	@echo 'make clean        remove everything that was built here'
 	@echo
 	@echo 'KERNEL_SRC=DIR    build tree of another kernel (now: $(or $(KERNEL_SRC),none found))'
 	@echo 'W=1 C=2 LLVM=1    and the other variables of the kernel build system are passed on'
 	@echo 'TESTS="..."       what make check runs: lint, selftests, selftests/NAME, interop/NAME'
+	@echo 'KERNELS=NAME      the debugging kernel that make check-debug uses: kasan or kcsan, not both'
 	@echo 'JOBS=N            virtual machines that make check runs side by side'

@@ -13,6 +13,10 @@ RELEASE=${RELEASE:-bookworm}
 # shellcheck source=tests/vm/releases/bookworm
 . "$vm/releases/$RELEASE"
 
+# Which kernel the guest has: its release's own, or a debugging kernel of debug/
+# by name.
+WATCH=${WATCH:-}
+
 say()
 {
 	printf '%s\n' "$*" >&2
@@ -36,14 +40,48 @@ quietly()
 	return "$rc"
 }
 
-# The directories of tests that exist.
+# The directories of tests that exist. What abuses the kernel is only run where
+# the kernel is watched.
 test_dirs()
 {
 	local d
 
-	for d in selftests interop; do
+	for d in selftests interop ${WATCH:+abuse}; do
 		[ ! -e "$top/tests/$d/Makefile" ] || echo "$d"
 	done
+}
+
+# The version of the kernel's sources that apt would install.
+source_version()
+{
+	local version
+
+	version=$(apt-cache policy "$SOURCE" | sed -n 's/^  Candidate: //p')
+	[ -n "$version" ] || die "apt does not know $SOURCE (apt-get update may be due)"
+	echo "$version"
+}
+
+# The package with the kernel's sources, fetched if that version is not in the
+# cache: print its file.
+source_deb()
+{
+	local deb work
+
+	deb=$cache/$SOURCE-$(source_version).deb || return 1
+	(
+		exec 9>"$cache/lock-source"
+		flock 9
+		[ ! -e "$deb" ] || exit 0
+		work=$(mktemp -d "$cache/building.XXXXXX")
+		trap 'rm -rf "$work"' EXIT
+		trap 'exit 1' INT TERM HUP
+		cd "$work"
+		quietly apt-get -o APT::Sandbox::User=root download "$SOURCE" ||
+			die "could not fetch $SOURCE with apt (apt-get update may be due)"
+		rm -f "$cache/$SOURCE"-*.deb
+		mv "$SOURCE"_*.deb "$deb"
+	) || return 1
+	echo "$deb"
 }
 
 # build_module OUT HEADERS [ARG...]: build the module from a copy of the
