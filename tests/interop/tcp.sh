@@ -117,15 +117,19 @@ small_segments()
 	no_drops s c1
 }
 
-# 3 MB of datagrams, without asking whether they arrive
+# Datagrams, without asking whether they arrive: more than may wait for a peer
+# (1 MB), but no more from one socket than fits into its buffer.
 flood()
 {
 	# shellcheck disable=SC2016
-	on "$1" bash -c '
+	on "$1" timeout 20 bash -c '
 		printf -v text "%1300s"
-		for i in {1..2300}; do
-			printf "%s" "$text"
-		done >"/dev/udp/$1/9"' flood "$2" 2>/dev/null || true
+		for socket in {1..20}; do
+			exec {fd}<>"/dev/udp/$1/9"
+			for i in {1..80}; do
+				printf "%s" "$text" >&"$fd"
+			done
+		done' flood "$2"
 }
 
 # While a client is out of reach, the server has much to send to it, which must

@@ -270,7 +270,7 @@ static const struct {
 	{ "roaming", "./data_float 'older packet: IPv4'" },
 	{ "bulk", "./data_gso cut 'packet sockets'" },
 	{ "in flight, over TCP",
-	  DATA_OVER_TCP "=1 ./data_async in-flight" },
+	  DATA_OVER_TCP "=1 ./data_async in-flight peer" },
 	{ "TCP connections",
 	  "./tcp_send 'both write, slow' inside && ./tcp_detach full" },
 };
@@ -282,7 +282,7 @@ int main(int argc, char **argv)
 	int ret = 0;
 
 	if (argc > 1 && !strcmp(argv[1], "in-flight"))
-		return data_run(in_flight, ARRAY_SIZE(in_flight), NULL);
+		return data_run(in_flight, ARRAY_SIZE(in_flight), argv + 2);
 	need_root();
 	ktap_plan(ARRAY_SIZE(runs));
 	netns_sh(NULL, "modprobe -qa crypto_user pcrypt");
