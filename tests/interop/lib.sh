@@ -996,7 +996,7 @@ show_logs()
 	sed 's/^/# /' "$WORK/out"
 	for host in s c1 c2 c3 c4; do
 		on "$host" ethtool -S tun0 2>/dev/null |
-			awk -v host="$host" '$2 > 0 { text = text " " $1 " " $2 }
+			awk -v host="$host" '$2 ~ /^[1-9]/ { text = text " " $1 " " $2 }
 				END { if (text) print "# counters of " host ":" text }'
 	done
 	for log in "$WORK"/*.log; do
