@@ -298,7 +298,8 @@ static void others_socket(void)
 	pair(fds);
 	if (attach(fds[0], 1)) {
 		CHECK_EQ(-1, sockmap_add(map, 1, fds[0]));
-		CHECK_EQ(EBUSY, errno);
+		/* The second from kernels that look for a ULP first */
+		CHECK_EQ(1, errno == EBUSY || errno == EINVAL);
 		is_peers(fds, 1);
 		detach(fds[0], 1);
 	}

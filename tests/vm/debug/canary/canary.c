@@ -33,7 +33,7 @@ static void use_after_free(void)
 	u8 *p = kmalloc(100, GFP_KERNEL);
 
 	kfree(p);
-	*(u8 *)hidden(p) = 1;
+	pr_info("the byte was %u\n", *(u8 *)hidden(p));
 }
 
 static void leak(void)
