@@ -28,5 +28,5 @@ ciphers()
 	no_drops s c1 c2 c3 c4
 }
 
-scenario_over "udp4 tcp4" "all ciphers" ciphers
+scenario_over "$EACH" "all ciphers" ciphers
 run_scenarios

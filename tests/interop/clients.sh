@@ -33,6 +33,6 @@ client_to_client()
 	no_drops s c1 c2 c3
 }
 
-scenario_over "udp4 tcp4" "server with three clients" three_clients
-scenario_over "udp4 tcp4" "client to client" client_to_client
+scenario_over "$EACH" "server with three clients" three_clients
+scenario_over "$EACH" "client to client" client_to_client
 run_scenarios

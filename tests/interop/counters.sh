@@ -242,7 +242,7 @@ disconnect()
 	grown "$file0" "$received $sent" "$up" "$down" client-disconnect
 }
 
-scenario_over "udp4 tcp4" "pings of known size" pings
-scenario_over "udp4 tcp4" "bulk data" bulk
-scenario_over "udp4 tcp4" "totals for scripts" disconnect
+scenario_over "$EACH" "pings of known size" pings
+scenario_over "$EACH" "bulk data" bulk
+scenario_over "$EACH" "totals for scripts" disconnect
 run_scenarios

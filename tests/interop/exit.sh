@@ -58,6 +58,6 @@ server_exits()
 	brief c2 s
 }
 
-scenario_over "udp4 tcp4" "client exits" client_exits
-scenario_over "udp4 tcp4" "server exits" server_exits
+scenario_over "$EACH" "client exits" client_exits
+scenario_over "$EACH" "server exits" server_exits
 run_scenarios

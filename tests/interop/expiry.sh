@@ -91,7 +91,7 @@ server_dies()
 	brief c2 s
 }
 
-scenario_over "udp4 tcp4" "client dies" client_dies
-scenario_over "udp4 tcp4" "server dies" server_dies
-scenario_over "udp4 tcp4" "idle connections stay" idle
+scenario_over "$EACH" "client dies" client_dies
+scenario_over "$EACH" "server dies" server_dies
+scenario_over "$EACH" "idle connections stay" idle
 run_scenarios

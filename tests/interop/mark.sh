@@ -110,5 +110,5 @@ bind_dev()
 }
 
 scenario_over "udp4 udp6 tcp4 tcp6" "mark" mark
-scenario_over "udp4 tcp4" "bind-dev" bind_dev
+scenario_over "$EACH" "bind-dev" bind_dev
 run_scenarios

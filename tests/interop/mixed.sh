@@ -53,6 +53,6 @@ server_without()
 	no_drops c1
 }
 
-scenario_over "udp4 tcp4" "client without DCO" client_without
-scenario_over "udp4 tcp4" "server without DCO" server_without
+scenario_over "$EACH" "client without DCO" client_without
+scenario_over "$EACH" "server without DCO" server_without
 run_scenarios

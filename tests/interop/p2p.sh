@@ -46,5 +46,5 @@ comes_back()
 }
 
 scenario_over "udp4 udp6 tcp4 tcp6" "point to point" plain
-scenario_over "udp4 tcp4" "point to point, one end starts anew" comes_back
+scenario_over "$EACH" "point to point, one end starts anew" comes_back
 run_scenarios

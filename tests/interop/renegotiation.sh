@@ -39,5 +39,5 @@ renegotiate()
 	no_drops s c1
 }
 
-scenario_over "udp4 tcp4" "renegotiation under traffic" renegotiate
+scenario_over "$EACH" "renegotiation under traffic" renegotiate
 run_scenarios

@@ -58,6 +58,6 @@ anew()
 	back
 }
 
-scenario_over "udp4 tcp4" "client gets SIGUSR1, then SIGHUP" signals
-scenario_over "udp4 tcp4" "client stops and starts, is killed and starts" anew
+scenario_over "$EACH" "client gets SIGUSR1, then SIGHUP" signals
+scenario_over "$EACH" "client stops and starts, is killed and starts" anew
 run_scenarios

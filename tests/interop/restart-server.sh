@@ -61,6 +61,6 @@ anew()
 	back
 }
 
-scenario_over "udp4 tcp4" "server gets SIGUSR1, then SIGHUP" signals
-scenario_over "udp4 tcp4" "server stops and starts, is killed and starts" anew
+scenario_over "$EACH" "server gets SIGUSR1, then SIGHUP" signals
+scenario_over "$EACH" "server stops and starts, is killed and starts" anew
 run_scenarios

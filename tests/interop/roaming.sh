@@ -156,5 +156,5 @@ scenario "client behind a NAT roams, IPv4" \
 	over udp4 roam ip 198.18.0.101/32 198.18.0.102/32
 scenario "client behind a NAT roams, IPv6" \
 	over udp6 roam ip6 fd98:0::101/128 fd98:0::102/128
-scenario_over tcp4 "NAT forgets a client" reconnect
+scenario_over "$EACH_TCP" "NAT forgets a client" reconnect
 run_scenarios

@@ -105,6 +105,6 @@ spoofed()
 	ping_all c2 "$(inner4 s)" 3 -I "$(inner4 c2)"
 }
 
-scenario_over "udp4 tcp4" "network behind a client" behind_client
-scenario_over "udp4 tcp4" "spoofed sources are refused" spoofed
+scenario_over "$EACH" "network behind a client" behind_client
+scenario_over "$EACH" "spoofed sources are refused" spoofed
 run_scenarios

@@ -172,19 +172,20 @@ handshakes_reach()
 
 # A slow line that is always full, in both directions: the control channel has
 # to find its way through the data. OpenVPN is woken up for its timers by the
-# status file, and on the server by a look at its counters.
+# status file, and on the server by a look at its counters. It deletes the old
+# key when the next renegotiation begins, so there has to be time for one.
 slow_line()
 {
-	local dev before
+	local dev before seconds=$((6 + 2 * PATIENCE))
 
-	CLIENT_LINES=("reneg-sec 8" "status status.c1 1" "sndbuf 65536" "rcvbuf 65536")
 	hosts s c1
 	for dev in to-s to-c1; do
 		on r tc qdisc add dev "$dev" root tbf rate 4mbit burst 32k latency 200ms
 	done
-	server_conf "keepalive 1 10" "reneg-sec 8" "inactive 3 1" \
+	server_conf "keepalive 1 10" "reneg-sec $seconds" "inactive 3 1" \
 		"sndbuf 65536" "rcvbuf 65536"
-	client_conf c1 "${CLIENT_LINES[@]}"
+	client_conf c1 "reneg-sec $seconds" "status status.c1 1" \
+		"sndbuf 65536" "rcvbuf 65536"
 	connect c1
 	keep_busy c1 s
 	within 40 handshakes_reach c1 3 ||
@@ -198,9 +199,9 @@ slow_line()
 	no_drops s c1
 }
 
-scenario_over tcp4 "connection is reset" reset
-scenario_over tcp4 "line full in both directions, then lossy" full_and_lossy
-scenario_over tcp4 "small segments" small_segments
-scenario_over tcp4 "dead path of one client" dead_path
-scenario_over tcp4 "renegotiation on a full line" slow_line
+scenario_over "$EACH_TCP" "connection is reset" reset
+scenario_over "$EACH_TCP" "line full in both directions, then lossy" full_and_lossy
+scenario_over "$EACH_TCP" "small segments" small_segments
+scenario_over "$EACH_TCP" "dead path of one client" dead_path
+scenario_over "$EACH_TCP" "renegotiation on a full line" slow_line
 run_scenarios
