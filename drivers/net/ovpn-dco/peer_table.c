@@ -357,8 +357,10 @@ void ovpn_peer_table_move(struct ovpn_peer *peer, struct ovpn_endpoint *ep,
 static bool tombstone_stands(const void *entry, u32 now)
 {
 	u32 since = xa_to_value(entry);
+	u32 age = (now - since) & INT_MAX;
 
-	return ((now - since) & INT_MAX) < OVPN_TOMBSTONE_SECS;
+	/* It may be younger than the caller's look at the clock */
+	return age < OVPN_TOMBSTONE_SECS || age > INT_MAX / 2;
 }
 
 /**
