@@ -42,6 +42,9 @@
 #define QUEUE_WAKE		(QUEUE_STOP / 2)
 #define QUEUE_MAX		(1024 * 1024)
 
+/* How long a blocking send() waits before it looks whose the socket is */
+#define SEND_WAIT		(HZ / 4)
+
 /* Control packets that userspace has not read yet, in bytes of memory: more
  * stay in TCP's queue, and the other end has to wait. The smallest limit: a
  * socket with a larger receive buffer may have more.
@@ -869,6 +872,21 @@ static bool room_for_user(struct ovpn_socket *os)
 	return !os->tcp->partial && sk_stream_memory_free(os->sk);
 }
 
+/* Wait for room, but only a while: TCP cannot be told to stop waiting because
+ * the socket was given back
+ */
+static int wait_for_room(struct sock *sk, long *timeo)
+{
+	long slice = min_t(long, *timeo, SEND_WAIT), rest = slice;
+	int ret = sk_stream_wait_memory(sk, &rest);
+
+	if (*timeo != MAX_SCHEDULE_TIMEOUT)
+		*timeo -= slice - rest;
+	if (ret == -EAGAIN && *timeo)
+		return 0;
+	return ret == -EINTR ? sock_intr_errno(*timeo) : ret;
+}
+
 /* sendmsg() with the socket lock held; *@gone as for recv_locked() */
 static int send_locked(struct sock *sk, struct msghdr *msg, bool *gone)
 {
@@ -892,7 +910,7 @@ static int send_locked(struct sock *sk, struct msghdr *msg, bool *gone)
 			if (ret != -EAGAIN)
 				break;
 		}
-		ret = sk_stream_wait_memory(sk, &timeo);
+		ret = wait_for_room(sk, &timeo);
 		if (ret && ret != -EPIPE)
 			break;
 	} while (msg_data_left(msg));
