@@ -172,11 +172,13 @@ handshakes_reach()
 
 # A slow line that is always full, in both directions: the control channel has
 # to find its way through the data. OpenVPN is woken up for its timers by the
-# status file, and on the server by a look at its counters. It deletes the old
-# key when the next renegotiation begins, so there has to be time for one.
+# status file, and on the server by a look at its counters. It uses the new key
+# after half of the time between renegotiations, even if the other end has not
+# got so far, and deletes the old one when the next begins, so there has to be
+# time for one.
 slow_line()
 {
-	local dev before seconds=$((6 + 2 * PATIENCE))
+	local dev before seconds=$((4 + 4 * PATIENCE))
 
 	hosts s c1
 	for dev in to-s to-c1; do
