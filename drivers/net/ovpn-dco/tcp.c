@@ -9,6 +9,9 @@
  * Sending: sealed packets are queued, because whoever sends may hold the lock
  * of any socket, this one included. A work item writes them out, many at a time.
  * Nobody starts to write while the other one is inside a packet.
+ *
+ * An owner can still do harm to its own tunnel: SO_RCVLOWAT has TCP call us
+ * later, splice() and TCP_ZEROCOPY_RECEIVE read past us.
  */
 
 #include <linux/net.h>
