@@ -19,7 +19,7 @@ tunnel()
 # Everything ends and can be had again.
 again()
 {
-	iperf_stop
+	calm_down
 	end c1
 	end s
 	device_vanishes c1
@@ -61,7 +61,7 @@ host_dies()
 		kill -s KILL "$pid"
 	done
 	ip netns del "$(ns "$1")"
-	iperf_stop
+	calm_down
 	no_reference_left
 	reload_module
 }
@@ -99,7 +99,7 @@ connection_aborted()
 	on "$1" ss -K -n state established "( sport = :$PORT or dport = :$PORT )" |
 		grep ":$PORT" || fail "ss -K cannot (CONFIG_INET_DIAG_DESTROY)"
 	wait_up c1
-	iperf_stop
+	calm_down
 	wait_peers s 1
 	wait_peers c1 1
 	brief c1 s

@@ -12,7 +12,6 @@
 HERE=$(cd ../interop && pwd)
 KMODULE=ovpn-dco-v2
 IPERF_PORT_HEX=1451
-BUSY=()
 
 # scaled NUMBER: that, or the wanted share of it
 scaled()
@@ -55,7 +54,7 @@ device_passed()
 }
 
 # iperf_start FROM TO [ADDRESS-OF-TO]: as much as goes, both ways, without end,
-# between two VPN hosts; returns when it flows. iperf_stop ends it.
+# between two VPN hosts; returns when it flows. calm_down ends it.
 iperf_start()
 {
 	[ ${#BUSY[@]} -gt 0 ] || iperf_serve "$2"
@@ -66,12 +65,6 @@ iperf_start()
 	BUSY+=($!)
 	within 20 device_passed "$2" $((RECEIVED + 100000)) $((SENT + 100000)) ||
 		fail "no data flows both ways between $1 and $2"
-}
-
-iperf_stop()
-{
-	calm_down
-	BUSY=()
 }
 
 # --- what has to be true afterwards ------------------------------------------

@@ -37,7 +37,7 @@ recipe()
 		signal=KILL
 		[ $((round % 2)) -eq 1 ] || signal=TERM
 		kill_server "$signal"
-		iperf_stop
+		calm_down
 	done
 	echo "gone after $SLOWEST ms at most"
 	no_reference_left

@@ -60,6 +60,9 @@ CLIENT_LINES=()
 # Development only: see no_dco_guard.
 NO_DCO=${OVPN_TEST_NO_DCO:-}
 
+# What keeps hosts busy until calm_down.
+BUSY=()
+
 # By host: packets for a key that it did not have yet when it was up, see wait_up.
 declare -A EARLY=()
 
@@ -855,10 +858,13 @@ keep_busy()
 		fail "no data flows from $2 to $1"
 }
 
+# The end of what keeps it busy, if something does.
 calm_down()
 {
+	[ ${#BUSY[@]} -gt 0 ] || return 0
 	kill -s KILL "${BUSY[@]}" 2>/dev/null || true
 	wait "${BUSY[@]}" 2>/dev/null || true
+	BUSY=()
 }
 
 device_bytes()
