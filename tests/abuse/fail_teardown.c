@@ -249,6 +249,8 @@ static void connections_reset(void)
 	}
 	/* they are noticed by who sends */
 	CHECK(WAIT_FOR(peers_left() <= PEERS / 2, END_MS));
+	/* the others' sockets would hold the namespace, without end */
+	device_deleted();
 }
 
 /* Without pings of their own, none of them is heard of again. */
