@@ -18,6 +18,7 @@
 
 #define PEER_ID	5
 #define RUN_MS	2500
+#define ROUNDS_MIN	5	/* however long they take */
 
 static const struct stream_conf usual;
 static const struct stream_conf narrow = { .near_buf = 8192, .far_buf = 8192 };
@@ -299,7 +300,8 @@ static void run_race(struct data_bed *bed)
 		if (pthread_create(&racers[i].thread, NULL, racer_thread,
 				   &racers[i]))
 			ktap_bail("no thread");
-	for (end = now_ms() + RUN_MS; now_ms() < end && ktap_good(); rounds++)
+	end = now_ms() + RUN_MS;
+	for (; (now_ms() < end || rounds < ROUNDS_MIN) && ktap_good(); rounds++)
 		way->once(bed);
 	__atomic_store_n(&race.stop, true, __ATOMIC_RELEASE);
 	for (i = 0; i < ARRAY_SIZE(racers); i++)
@@ -317,7 +319,6 @@ static void run_race(struct data_bed *bed)
 	/* not one is missing */
 	CHECK_EQ(racers[0].count, racers[5].count);
 	CHECK_EQ(racers[1].count, racers[4].count);
-	CHECK_GE(5, rounds);
 	data_far_close(&race.far);
 }
 

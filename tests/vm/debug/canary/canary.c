@@ -56,7 +56,8 @@ static void shift(void)
 static void sleep_in_atomic(void)
 {
 	spin_lock(&lock_a);
-	usleep_range(1, 2);
+	/* so long that it does not return before it has begun to wait */
+	msleep(50);
 	spin_unlock(&lock_a);
 }
 
