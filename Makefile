@@ -36,7 +36,7 @@ endif
 KMAKE = $(MAKE) -C $(KERNEL_SRC) M=$(TOP) $(if $(KERNEL_CC),CC=$(KERNEL_CC))
 
 .DEFAULT_GOAL := all
-.PHONY: all modules install demo check check-debug debug-kernels lint clean help prepared
+.PHONY: all modules install demo check check-debug check-abuse debug-kernels lint clean help prepared
 
 all: prepared
 	$(if $(KERNEL_NOTE),@echo "note: $(KERNEL_NOTE)")
@@ -80,6 +80,10 @@ check:
 check-debug:
 	@TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(KERNELS)
 
+# What check-debug has no time for.
+check-abuse:
+	@THOROUGH=1 TESTS="$(or $(TESTS),abuse)" JOBS="$(JOBS)" $(TOP)/tests/vm/check kasan
+
 # They are built when they are needed; this is for who has time before that.
 debug-kernels:
 	@$(TOP)/tests/vm/install-deps build kernel
@@ -101,6 +105,7 @@ help:
 	@echo 'make demo         see real OpenVPN use it, in a throw-away virtual machine'
 	@echo 'make check        run all tests in virtual machines'
 	@echo 'make check-debug  run them, and some that break things, on kernels that watch themselves'
+	@echo 'make check-abuse  those that break things, as thoroughly as they can, which takes hours'
 	@echo 'make lint         checkpatch, sparse, gcc W=1, clang and shellcheck: silent when clean'
 	@echo 'make clean        remove everything that was built here'
 	@echo
