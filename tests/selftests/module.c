@@ -120,27 +120,6 @@ static void unload_in_use(void)
 	CHECK_EQ(0, netns_sh(NULL, "modprobe " NAME));
 }
 
-/*
- * With so many peers that RCU does not get round to all of them at once: the
- * module has to wait for what it has asked RCU to call.
- */
-static void unload_many(void)
-{
-	struct fixture f;
-	pid_t pid;
-
-	if (!can_load() || !take_out())
-		return;
-	fixture_start(&f, OVPN_MODE_MP);
-	fixture_peers(&f, 1, 2000);
-	CHECK_ERR(0, ovpn_link_del(f.ns, "ovpn0"));
-	pid = netns_spawn(NULL, "rmmod ovpn_dco_v2");
-	CHECK(netns_wait(pid, 20000));
-	CHECK(!loaded());
-	fixture_end(&f);
-	CHECK_EQ(0, netns_sh(NULL, "modprobe " NAME));
-}
-
 /* A packet at a time, of which none is sent in part: the buffer overflows */
 static void __attribute__((noreturn)) write_all(int fd, const uint8_t *data, size_t len)
 {
@@ -226,7 +205,6 @@ static const struct ktap_case cases[] = {
 	{ "resolving the family loads it", by_family },
 	{ "version and parameter in sysfs", in_sysfs },
 	{ "unloaded with peers on a device", unload_in_use },
-	{ "unloaded just after 2000 peers went", unload_many },
 	{ "unloaded while a reader and a writer wait", unload_connections },
 	{ "loaded and unloaded ten times", often },
 };
