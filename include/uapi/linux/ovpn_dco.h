@@ -8,6 +8,8 @@
 #ifndef _UAPI_LINUX_OVPN_DCO_H
 #define _UAPI_LINUX_OVPN_DCO_H
 
+#include <linux/if_link.h>
+
 #define OVPN_NL_NAME			"ovpn-dco-v2"
 #define OVPN_NL_VERSION			1
 #define OVPN_NL_MULTICAST_GROUP_PEERS	"peers"
@@ -15,6 +17,8 @@
 /* rtnetlink: the device kind and its attributes */
 #define OVPN_DCO_LINK_KIND		"ovpn-dco"
 
+/* Linux 6.16 and later have the same for the kind "ovpn" */
+#ifndef IFLA_OVPN_MAX
 enum ovpn_mode {
 	OVPN_MODE_P2P = 0,
 	OVPN_MODE_MP = 1,
@@ -27,6 +31,7 @@ enum ovpn_ifla_attrs {
 	__IFLA_OVPN_AFTER_LAST,
 	IFLA_OVPN_MAX = __IFLA_OVPN_AFTER_LAST - 1,
 };
+#endif
 
 enum ovpn_nl_commands {
 	OVPN_CMD_UNSPEC = 0,
