@@ -95,7 +95,8 @@ lint:
 # Without the kernel's build system: its headers may be gone by now.
 clean:
 	find "$(TOP)/drivers" \( -name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
-		-o -name '.*.cmd' -o -name '*.order' -o -name '*.symversions' \) -delete
+		-o -name '.*.cmd' -o -name '*.order' -o -name '*.symversions' \
+		-o -name probed.h -o -name '.probed.h.tmp' \) -delete
 	rm -f "$(TOP)"/{Module.symvers,modules.order,.Module.symvers.cmd,.modules.order.cmd}
 	rm -rf "$(TOP)/build"
 
