@@ -12,7 +12,7 @@
 #include <linux/percpu.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
-#include <asm/unaligned.h>
+#include <linux/unaligned.h>
 
 #include "aead.h"
 #include "compat/compat.h"

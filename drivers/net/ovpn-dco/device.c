@@ -36,9 +36,14 @@ static int ovpn_dev_init(struct net_device *dev)
 	ovpn->dev = dev;
 	ovpn_keepalive_init(ovpn);
 
+	err = compat_tstats_init(dev);
+	if (err)
+		return err;
 	ovpn->stats = netdev_alloc_pcpu_stats(struct ovpn_dev_stats);
-	if (!ovpn->stats)
-		return -ENOMEM;
+	if (!ovpn->stats) {
+		err = -ENOMEM;
+		goto err_tstats;
+	}
 	err = gro_cells_init(&ovpn->gro_cells, dev);
 	if (err)
 		goto err_stats;
@@ -52,6 +57,8 @@ err_gro_cells:
 	gro_cells_destroy(&ovpn->gro_cells);
 err_stats:
 	free_percpu(ovpn->stats);
+err_tstats:
+	compat_tstats_free(dev);
 	return err;
 }
 
@@ -75,6 +82,7 @@ static void ovpn_dev_free(struct net_device *dev)
 
 	ovpn_peer_table_destroy(&ovpn->peers);
 	free_percpu(ovpn->stats);
+	compat_tstats_free(dev);
 }
 
 static int ovpn_dev_open(struct net_device *dev)
@@ -185,11 +193,11 @@ static void ovpn_get_strings(struct net_device *dev, u32 set, u8 *data)
 
 	switch (set) {
 	case ETH_SS_STATS:
-		ethtool_sprintf(&data, "%s", "peers");
+		ethtool_puts(&data, "peers");
 		for (i = 0; i < OVPN_EVENT_COUNT; i++)
-			ethtool_sprintf(&data, "%s", ovpn_event_name(i));
+			ethtool_puts(&data, ovpn_event_name(i));
 		for (i = 0; i < OVPN_DROP_COUNT; i++)
-			ethtool_sprintf(&data, "%s", ovpn_drop_name(i));
+			ethtool_puts(&data, ovpn_drop_name(i));
 		break;
 	case ETH_SS_PRIV_FLAGS:
 		memcpy(data, priv_flag_names, sizeof(priv_flag_names));
@@ -243,7 +251,7 @@ static void ovpn_setup(struct net_device *dev)
 	dev->ethtool_ops = &ovpn_ethtool_ops;
 	dev->needs_free_netdev = true;
 	dev->priv_destructor = ovpn_dev_free;
-	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
+	compat_tstats_setup(dev);
 
 	dev->type = ARPHRD_NONE;
 	dev->flags = IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST;
@@ -256,7 +264,8 @@ static void ovpn_setup(struct net_device *dev)
 	dev->needed_headroom = ALIGN(LL_MAX_HEADER + OVPN_OVERHEAD, 4);
 	dev->needed_tailroom = OVPN_TAG_LEN;
 
-	dev->features |= NETIF_F_LLTX | OVPN_FEATURES;
+	compat_set_lltx(dev);
+	dev->features |= OVPN_FEATURES;
 	dev->hw_features |= OVPN_FEATURES;
 	dev->hw_enc_features |= OVPN_FEATURES;
 	/* The next hop is in the packet's route */
@@ -269,11 +278,12 @@ static const struct nla_policy ovpn_link_policy[IFLA_OVPN_MAX + 1] = {
 					    OVPN_MODE_MP),
 };
 
-static int ovpn_dco_newlink(struct net *src_net, struct net_device *dev,
-			    struct nlattr *tb[], struct nlattr *data[],
+static int ovpn_dco_newlink(struct net_device *dev,
+			    struct rtnl_newlink_params *params,
 			    struct netlink_ext_ack *extack)
 {
 	struct ovpn_dev *ovpn = netdev_priv(dev);
+	struct nlattr **data = params->data;
 	int err;
 
 	err = security_tun_dev_create();
@@ -293,6 +303,8 @@ static int ovpn_dco_newlink(struct net *src_net, struct net_device *dev,
 		dev->priv_flags |= IFF_NO_QUEUE;
 	return register_netdevice(dev);
 }
+
+COMPAT_DEFINE_NEWLINK(ovpn_dco_newlink)
 
 /* One for each processor, so that they need not wait for each other */
 static unsigned int ovpn_link_tx_queues(void)
@@ -319,7 +331,7 @@ struct rtnl_link_ops ovpn_dco_link_ops __read_mostly = {
 	.setup = ovpn_setup,
 	.policy = ovpn_link_policy,
 	.maxtype = IFLA_OVPN_MAX,
-	.newlink = ovpn_dco_newlink,
+	.newlink = compat_newlink(ovpn_dco_newlink),
 	.dellink = unregister_netdevice_queue,
 	.get_num_tx_queues = ovpn_link_tx_queues,
 	.get_size = ovpn_link_size,

@@ -14,11 +14,11 @@
 #include <net/dst_cache.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
-#include <net/ipv6_stubs.h>
 #include <net/route.h>
 #include <net/udp.h>
 #include <net/udp_tunnel.h>
 
+#include "compat/compat.h"
 #include "device.h"
 #include "endpoint.h"
 #include "peer.h"
@@ -384,10 +384,10 @@ static enum ovpn_endpoint_error xmit_v4(struct ovpn_endpoint *ep,
 		return OVPN_ENDPOINT_LOOP;
 	}
 
-	udp_tunnel_xmit_skb(rt, sk, skb, saddr, v4_of(&ep->remote.addr), 0,
-			    ip4_dst_hoplimit(&rt->dst), 0,
-			    inet_sk(sk)->inet_sport, ep->remote.port, false,
-			    sk->sk_no_check_tx);
+	compat_udp_tunnel_xmit_skb(rt, sk, skb, saddr, v4_of(&ep->remote.addr),
+				   0, ip4_dst_hoplimit(&rt->dst), 0,
+				   inet_sk(sk)->inet_sport, ep->remote.port,
+				   false, sk->sk_no_check_tx, 0);
 	return OVPN_ENDPOINT_OK;
 }
 
@@ -421,10 +421,10 @@ static struct dst_entry *route_v6(struct ovpn_endpoint *ep, struct sock *sk,
 	    !ipv6_chk_addr(net, &fl.saddr, NULL, 0))
 		fl.saddr = in6addr_any;
 
-	dst = ipv6_stub->ipv6_dst_lookup_flow(net, sk, &fl, NULL);
+	dst = compat_ip6_dst_lookup_flow(net, sk, &fl, NULL);
 	if (IS_ERR(dst) && !ipv6_addr_any(&fl.saddr)) {
 		fl.saddr = in6addr_any;
-		dst = ipv6_stub->ipv6_dst_lookup_flow(net, sk, &fl, NULL);
+		dst = compat_ip6_dst_lookup_flow(net, sk, &fl, NULL);
 	}
 	if (IS_ERR(dst))
 		return dst;
@@ -456,10 +456,11 @@ static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
 
 	/* IPv6 may fragment here too; without this nobody would be told */
 	skb->ignore_df = 1;
-	udp_tunnel6_xmit_skb(dst, sk, skb, skb->dev, &saddr, &ep->remote.addr,
-			     0, ip6_dst_hoplimit(dst), 0,
-			     inet_sk(sk)->inet_sport, ep->remote.port,
-			     udp_get_no_check6_tx(sk));
+	compat_udp_tunnel6_xmit_skb(dst, sk, skb, skb->dev, &saddr,
+				    &ep->remote.addr, 0, ip6_dst_hoplimit(dst),
+				    0, inet_sk(sk)->inet_sport,
+				    ep->remote.port, udp_get_no_check6_tx(sk),
+				    0);
 	return OVPN_ENDPOINT_OK;
 }
 #else

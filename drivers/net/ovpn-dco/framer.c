@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Cut a byte stream into packets, see framer.h. */
 
-#include <asm/unaligned.h>
+#include <linux/unaligned.h>
 
 #include "framer.h"
 

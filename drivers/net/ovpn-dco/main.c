@@ -5,6 +5,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/workqueue.h>
+#include <net/genetlink.h>
 #include <net/rtnetlink.h>
 
 #include "aead.h"

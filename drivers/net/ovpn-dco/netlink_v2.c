@@ -169,7 +169,7 @@ static struct ovpn_dev *device_get(struct net *net, struct nlattr **attrs,
 	return netdev_priv(dev);
 }
 
-static int v2_pre_doit(const struct genl_ops *ops, struct sk_buff *skb,
+static int v2_pre_doit(const struct compat_genl_split_ops *ops, struct sk_buff *skb,
 		       struct genl_info *info)
 {
 	struct ovpn_dev *ovpn;
@@ -181,7 +181,7 @@ static int v2_pre_doit(const struct genl_ops *ops, struct sk_buff *skb,
 	return 0;
 }
 
-static void v2_post_doit(const struct genl_ops *ops, struct sk_buff *skb,
+static void v2_post_doit(const struct compat_genl_split_ops *ops, struct sk_buff *skb,
 			 struct genl_info *info)
 {
 	struct ovpn_dev *ovpn = info->user_ptr[0];
@@ -641,7 +641,7 @@ static int v2_get_peer(struct sk_buff *skb, struct genl_info *info)
 /* cb->args[0] is the id to go on with: right whoever comes and goes */
 static int v2_dump_peers(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	struct nlattr **attrs = genl_dumpit_info(cb)->attrs;
+	struct nlattr **attrs = compat_genl_dump_attrs(cb);
 	unsigned long id = cb->args[0];
 	struct ovpn_peer *peer;
 	struct ovpn_dev *ovpn;

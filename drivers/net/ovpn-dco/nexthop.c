@@ -9,10 +9,10 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <net/ip6_route.h>
-#include <net/ipv6_stubs.h>
 #include <net/l3mdev.h>
 #include <net/route.h>
 
+#include "compat/compat.h"
 #include "device.h"
 #include "nexthop.h"
 #include "peer.h"
@@ -73,8 +73,7 @@ static bool lookup_v6(struct ovpn_dev *ovpn, const struct in6_addr *addr,
 	struct dst_entry *dst;
 	bool ours;
 
-	dst = ipv6_stub->ipv6_dst_lookup_flow(dev_net(ovpn->dev), NULL, &fl,
-					      NULL);
+	dst = compat_ip6_dst_lookup_flow(dev_net(ovpn->dev), NULL, &fl, NULL);
 	if (IS_ERR(dst))
 		return false;
 	ours = dst->dev == ovpn->dev;

@@ -8,6 +8,8 @@
 #include <linux/types.h>
 #include <linux/workqueue.h>
 
+#include "compat/compat.h"
+
 struct ovpn_dev;
 struct pid;
 

@@ -11,6 +11,7 @@
 
 #include <uapi/linux/ovpn_dco.h>
 
+#include "compat/compat.h"
 #include "endpoint.h"
 #include "keys.h"
 #include "stats.h"

@@ -185,10 +185,8 @@ static struct ovpn_peer *p2p_locked(const struct ovpn_peer_table *table)
 
 static struct ovpn_endpoint *endpoint_locked(const struct ovpn_peer *peer)
 {
-	const struct ovpn_peer_table *table = &peer->ovpn->peers;
-
 	return rcu_dereference_protected(peer->endpoint,
-					 lockdep_is_held(&table->lock));
+					 lockdep_is_held(&peer->ovpn->peers.lock));
 }
 
 static int hashes_insert(struct ovpn_peer_table *table, struct ovpn_peer *peer)

@@ -10,6 +10,7 @@
 #include <linux/netdevice.h>
 #include <linux/pkt_sched.h>
 #include <linux/skbuff.h>
+#include <net/gso.h>
 
 #include "aead.h"
 #include "compat/compat.h"

@@ -4,6 +4,7 @@
 #include <linux/net.h>
 #include <linux/netdevice.h>
 
+#include "compat/compat.h"
 #include "device.h"
 #include "peer.h"
 #include "stats.h"
@@ -13,121 +14,121 @@
  * @name: in ethtool -S
  * @text: for the log, where the admin of a peer can do something about it.
  *	NULL is never logged: whoever can reach the port could fill the log.
- * @core: the kernel's own reason
+ * @core: the kernel's own reason, an enum skb_drop_reason
  */
 struct drop_info {
 	const char *name;
 	const char *text;
-	enum skb_drop_reason core;
+	unsigned int core;
 };
 
 static const struct drop_info drop_infos[OVPN_DROP_COUNT] = {
 	[OVPN_DROP_RX_SHORT] = {
 		.name = "rx_drop_short",
-		.core = SKB_DROP_REASON_PKT_TOO_SMALL,
+		.core = COMPAT_DROP_REASON(PKT_TOO_SMALL),
 	},
 	[OVPN_DROP_RX_UNKNOWN_PEER] = {
 		.name = "rx_drop_unknown_peer",
-		.core = SKB_DROP_REASON_NO_SOCKET,
+		.core = COMPAT_DROP_REASON(NO_SOCKET),
 	},
 	[OVPN_DROP_RX_UNKNOWN_KEY] = {
 		.name = "rx_drop_unknown_key",
-		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
 	[OVPN_DROP_RX_AUTH] = {
 		.name = "rx_drop_auth",
 		.text = "received packets that fail authentication",
-		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
 	[OVPN_DROP_RX_REPLAY] = {
 		.name = "rx_drop_replay",
-		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
 	[OVPN_DROP_RX_OLD] = {
 		.name = "rx_drop_old",
-		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
 	[OVPN_DROP_RX_ID_ZERO] = {
 		.name = "rx_drop_id_zero",
-		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
 	[OVPN_DROP_RX_NOT_IP] = {
 		.name = "rx_drop_not_ip",
-		.core = SKB_DROP_REASON_UNHANDLED_PROTO,
+		.core = COMPAT_DROP_REASON(UNHANDLED_PROTO),
 	},
 	[OVPN_DROP_RX_RPF] = {
 		.name = "rx_drop_rpf",
 		.text = "received packets with a source address not routed to this peer",
-		.core = SKB_DROP_REASON_IP_RPFILTER,
+		.core = COMPAT_DROP_REASON(IP_RPFILTER),
 	},
 	[OVPN_DROP_RX_NOMEM] = {
 		.name = "rx_drop_nomem",
-		.core = SKB_DROP_REASON_NOMEM,
+		.core = COMPAT_DROP_REASON(NOMEM),
 	},
 	[OVPN_DROP_RX_CRYPTO] = {
 		.name = "rx_drop_crypto",
 		.text = "cannot decrypt: the cipher failed",
-		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
 	[OVPN_DROP_RX_DOWN] = {
 		.name = "rx_drop_down",
-		.core = SKB_DROP_REASON_DEV_READY,
+		.core = COMPAT_DROP_REASON(DEV_READY),
 	},
 	[OVPN_DROP_RX_BACKLOG] = {
 		.name = "rx_drop_backlog",
-		.core = SKB_DROP_REASON_CPU_BACKLOG,
+		.core = COMPAT_DROP_REASON(CPU_BACKLOG),
 	},
 	[OVPN_DROP_TX_NOT_IP] = {
 		.name = "tx_drop_not_ip",
-		.core = SKB_DROP_REASON_UNHANDLED_PROTO,
+		.core = COMPAT_DROP_REASON(UNHANDLED_PROTO),
 	},
 	[OVPN_DROP_TX_NO_PEER] = {
 		.name = "tx_drop_no_peer",
-		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
 	[OVPN_DROP_TX_NO_KEY] = {
 		.name = "tx_drop_no_key",
-		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
 	[OVPN_DROP_TX_KEY_USED_UP] = {
 		.name = "tx_drop_key_used_up",
 		.text = "cannot send: the key has used all its packet ids",
-		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
 	[OVPN_DROP_TX_NOMEM] = {
 		.name = "tx_drop_nomem",
-		.core = SKB_DROP_REASON_NOMEM,
+		.core = COMPAT_DROP_REASON(NOMEM),
 	},
 	[OVPN_DROP_TX_GSO] = {
 		.name = "tx_drop_gso",
-		.core = SKB_DROP_REASON_SKB_GSO_SEG,
+		.core = COMPAT_DROP_REASON(SKB_GSO_SEG),
 	},
 	[OVPN_DROP_TX_CHECKSUM] = {
 		.name = "tx_drop_checksum",
-		.core = SKB_DROP_REASON_SKB_CSUM,
+		.core = COMPAT_DROP_REASON(SKB_CSUM),
 	},
 	[OVPN_DROP_TX_CRYPTO] = {
 		.name = "tx_drop_crypto",
 		.text = "cannot encrypt: the cipher failed",
-		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
 	[OVPN_DROP_TX_NO_ROUTE] = {
 		.name = "tx_drop_no_route",
 		.text = "cannot send: no route to the peer's transport address",
-		.core = SKB_DROP_REASON_IP_OUTNOROUTES,
+		.core = COMPAT_DROP_REASON(IP_OUTNOROUTES),
 	},
 	[OVPN_DROP_TX_LOOP] = {
 		.name = "tx_drop_loop",
 		.text = "cannot send: the route to the peer leads into the tunnel itself",
-		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
 	[OVPN_DROP_TX_BACKLOG] = {
 		.name = "tx_drop_backlog",
-		.core = SKB_DROP_REASON_FULL_RING,
+		.core = COMPAT_DROP_REASON(FULL_RING),
 	},
 	[OVPN_DROP_TX_NO_CONNECTION] = {
 		.name = "tx_drop_no_connection",
-		.core = SKB_DROP_REASON_NOT_SPECIFIED,
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
 };
 
@@ -203,7 +204,7 @@ void ovpn_drop(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
 {
 	ovpn_drop_count(ovpn, reason);
 	log_drop(ovpn, peer, reason);
-	kfree_skb_reason(skb, drop_infos[reason].core);
+	compat_kfree_skb_reason(skb, drop_infos[reason].core);
 }
 
 /**
@@ -243,9 +244,9 @@ void ovpn_peer_stats_sum(const struct ovpn_peer_stats __percpu *stats,
 		const struct ovpn_peer_stats *s = per_cpu_ptr(stats, cpu);
 
 		do {
-			start = u64_stats_fetch_begin(&s->syncp);
+			start = compat_u64_stats_fetch_begin(&s->syncp);
 			memcpy(now, s->traffic, sizeof(now));
-		} while (u64_stats_fetch_retry(&s->syncp, start));
+		} while (compat_u64_stats_fetch_retry(&s->syncp, start));
 
 		for (i = 0; i < OVPN_TRAFFIC_KINDS; i++) {
 			totals->traffic[i].packets +=
@@ -278,10 +279,10 @@ void ovpn_dev_stats_sum(const struct ovpn_dev_stats __percpu *stats,
 		const struct ovpn_dev_stats *s = per_cpu_ptr(stats, cpu);
 
 		do {
-			start = u64_stats_fetch_begin(&s->syncp);
+			start = compat_u64_stats_fetch_begin(&s->syncp);
 			memcpy(now.drops, s->drops, sizeof(now.drops));
 			memcpy(now.events, s->events, sizeof(now.events));
-		} while (u64_stats_fetch_retry(&s->syncp, start));
+		} while (compat_u64_stats_fetch_retry(&s->syncp, start));
 
 		for (i = 0; i < OVPN_DROP_COUNT; i++)
 			drops[i] += u64_stats_read(&now.drops[i]);

@@ -339,6 +339,8 @@ static bool is_readable_hook(struct sock *sk)
 	return readable;
 }
 
+COMPAT_DEFINE_IS_READABLE(is_readable_hook)
+
 static void control_drop_first(struct ovpn_tcp *tcp)
 {
 	struct sk_buff *skb = __skb_dequeue(&tcp->control);
@@ -454,7 +456,8 @@ static int recv_locked(struct sock *sk, struct msghdr *msg, size_t len,
 	return copied;
 }
 
-static int tcp_recvmsg_hook(COMPAT_RECVMSG_PARAMS)
+static int tcp_recvmsg_hook(struct sock *sk, struct msghdr *msg, size_t len,
+			    int flags)
 {
 	bool gone = false;
 	int ret;
@@ -462,7 +465,7 @@ static int tcp_recvmsg_hook(COMPAT_RECVMSG_PARAMS)
 	call_enter();
 	if (unlikely(flags & (MSG_ERRQUEUE | MSG_OOB))) {
 		/* Not of the stream, and does not wait */
-		ret = compat_recvmsg(base_of(sk));
+		ret = compat_proto_recvmsg(base_of(sk), sk, msg, len, flags);
 	} else {
 		lock_sock(sk);
 		ret = recv_locked(sk, msg, len, flags, &gone);
@@ -471,6 +474,8 @@ static int tcp_recvmsg_hook(COMPAT_RECVMSG_PARAMS)
 	call_leave();
 	return unlikely(gone) ? restart_syscall() : ret;
 }
+
+COMPAT_DEFINE_RECVMSG(tcp_recvmsg_hook)
 
 /* How many bytes can be read, or -1 if TCP itself knows */
 static int readable_bytes(struct sock *sk)
@@ -1205,9 +1210,9 @@ const struct ovpn_transport ovpn_tcp_transport = {
 static void proto_build(struct proto *prot, const struct proto *base)
 {
 	*prot = *base;
-	prot->recvmsg = tcp_recvmsg_hook;
+	prot->recvmsg = compat_recvmsg(tcp_recvmsg_hook);
 	prot->sendmsg = tcp_sendmsg_hook;
-	prot->sock_is_readable = is_readable_hook;
+	compat_proto_set_is_readable(prot, is_readable_hook);
 	prot->ioctl = tcp_ioctl_hook;
 	prot->setsockopt = tcp_setsockopt_hook;
 	prot->getsockopt = tcp_getsockopt_hook;

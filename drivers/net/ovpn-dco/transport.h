@@ -11,6 +11,8 @@
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
 
+#include "compat/compat.h"
+
 struct netlink_ext_ack;
 struct ovpn_dev;
 struct ovpn_peer;

@@ -102,7 +102,7 @@ static int udp_attach(struct ovpn_socket *os, struct netlink_ext_ack *extack)
 	}
 
 	os->mc_loop = compat_get_mc_loop(sk);
-	setup_udp_tunnel_sock(sock_net(sk), compat_tunnel_sock(os), &cfg);
+	compat_setup_udp_tunnel_sock(sock_net(sk), sk, &cfg);
 	return 0;
 }
 
