@@ -20,6 +20,7 @@
 #include <linux/u64_stats_sync.h>
 #include <linux/uaccess.h>
 #include <linux/udp.h>
+#include <linux/uio.h>
 #include <net/genetlink.h>
 #include <net/inet_sock.h>
 #include <net/ip6_route.h>
@@ -378,6 +379,11 @@ static inline int compat_ioctl_answer(compat_ioctl_arg arg, int answer)
 {
 	return put_user(answer, (int __user *)arg);
 }
+#endif
+
+/* Later versions of 5.10 have it */
+#ifndef ITER_SOURCE
+#define ITER_SOURCE	WRITE
 #endif
 
 /* What poll() asks, after COMPAT_DEFINE_IS_READABLE(FUNCTION); it has another name
