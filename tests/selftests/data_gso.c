@@ -671,6 +671,36 @@ static void checksum_left(struct data_bed *bed)
 	data_far_close(&far);
 }
 
+/* What is redirected to the device has been asked for no MTU. */
+static void too_long(struct data_bed *bed)
+{
+	static const uint8_t data[65490];
+	struct data_drops before;
+	struct data_far far;
+	int fd;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	if (netns_sh(bed->near, "tc qdisc add dev lo clsact 2>/dev/null") ||
+	    netns_sh(bed->near, "tc filter add dev lo egress matchall action mirred egress redirect dev "
+		     TUN " 2>/dev/null")) {
+		ktap_skip("this kernel cannot redirect (act_mirred)");
+		data_far_close(&far);
+		return;
+	}
+	data_drops_read(bed, &before);
+	fd = udp_socket(bed->near, "127.0.0.1", 0);
+	CHECK_EQ(sizeof(data), udp_send(fd, NULL, "127.0.0.1", DATA_PORT, data,
+					sizeof(data)));
+	data_wait_count(bed, "tx_drop_too_long", 1);
+	CHECK(data_check_drops(bed, &before, "tx_drop_too_long", 1));
+	CHECK(udp_quiet(far.fd, 100));
+	netns_run(bed->near, "tc qdisc del dev lo clsact");
+	close(fd);
+	data_to_far(bed, &far, NULL, NULL);
+	data_far_close(&far);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct data_case cases[] = {
@@ -686,6 +716,7 @@ int main(int argc, char **argv)
 		  .run = bulk_over_plain_link },
 		{ "TCP bulk with a large MTU", .run = bulk_large_mtu },
 		{ "large datagrams", .run = large_datagrams },
+		{ "longer than any MTU", .run = too_long },
 	};
 
 	(void)argc;

@@ -624,6 +624,63 @@ static void many_at_once(struct data_bed *bed)
 	data_far_close(&far);
 }
 
+#define CROWD	3		/* senders on as many processors as there are */
+
+static void *send_bursts_thread(void *arg)
+{
+	struct sender *s = arg;
+	int size = 60;
+	uint8_t data[40 * 60] = { 0 };
+	unsigned int i;
+
+	if (setsockopt(s->fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)))
+		s->err = -errno;
+	for (i = 0; i < s->count && !s->err; i++)
+		s->err = udp_send(s->fd, NULL, VPN_FAR4, DATA_PORT, data,
+				  sizeof(data)) < 0 ? -errno : 0;
+	__atomic_store_n(&s->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/*
+ * Several processors send: OpenVPN gives a TCP connection up when a packet id is
+ * far behind the newest.
+ */
+static void by_packet_id(struct data_bed *bed)
+{
+	struct sender senders[CROWD] = { { 0 } };
+	struct wire_header header;
+	uint8_t packet[WIRE_MAX], plain[WIRE_MAX];
+	struct data_far far;
+	uint32_t last = 0;
+	unsigned int i;
+	ssize_t len;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	for (i = 0; i < CROWD; i++) {
+		senders[i].fd = udp_socket(bed->near, VPN_NEAR4, 0);
+		senders[i].count = 100;
+		sender_start(&senders[i], send_bursts_thread);
+	}
+	for (i = 0; i < CROWD * 100 * 40; i++) {
+		len = stream_next(far.fd, packet, DATA_WAIT_MS);
+		if (!CHECK_GE(1, len) ||
+		    !CHECK_GE(0, wire_open(&far.open, packet, len, plain,
+					   &header)) ||
+		    !CHECK_EQ(last + 1, header.packet_id))
+			break;
+		last = header.packet_id;
+	}
+	if (!ktap_good())
+		close(far.fd);
+	for (i = 0; i < CROWD; i++) {
+		sender_end(&senders[i], "a sender in the tunnel");
+		close(senders[i].fd);
+	}
+	data_far_close(&far);
+}
+
 /*
  * A packet does not wait for the acknowledgment of the one before it, whatever
  * the socket's owner wants for its own.
@@ -900,6 +957,7 @@ static const struct data_case cases[] = {
 	{ "nobody reads: userspace has to wait", .run = userspace_waits },
 	{ "nobody reads: userspace is woken", .run = userspace_woken },
 	{ "busy, and userspace gets through", .run = userspace_has_room },
+	{ "several send, in the order of packet ids", .run = by_packet_id },
 	{ "many packets in a segment", .run = many_at_once },
 	{ "one packet without delay", .run = no_delay },
 	{ "keepalive", .run = keepalive },

@@ -637,6 +637,16 @@ static void thrown_away(struct ends *e)
 	CHECK_MEMEQ(sent + 70, got, len - 70);
 }
 
+static int64_t cpu_ms(const struct stream_reader *r)
+{
+	struct timespec used = { 0 };
+	clockid_t clock;
+
+	CHECK_EQ(0, pthread_getcpuclockid(r->thread, &clock));
+	CHECK_EQ(0, clock_gettime(clock, &used));
+	return used.tv_sec * 1000LL + used.tv_nsec / 1000000;
+}
+
 static bool reader_ends(struct stream_reader *r, ssize_t want,
 			const void *data)
 {
@@ -690,6 +700,25 @@ static void wait_all(struct ends *e)
 	len = control(e, sent, 50);
 	CHECK_EQ(0, shutdown(e->far, SHUT_WR));
 	reader_ends(r, len, sent);
+}
+
+/* The wait for the rest is one, although there is something to look at. */
+static void peek_all(struct ends *e)
+{
+	struct stream_reader *r;
+	uint8_t sent[300];
+	int64_t before;
+	size_t len;
+
+	len = control(e, sent, 50);
+	r = stream_reader_start(e->near, 100, MSG_WAITALL | MSG_PEEK);
+	before = cpu_ms(r);
+	sleep_ms(500);
+	CHECK(stream_reader_blocks(r));
+	CHECK_RANGE(0, 200, cpu_ms(r) - before);
+	len += control(e, sent + len, 60);
+	reader_ends(r, 100, sent);
+	CHECK_EQ(len, stream_read(e->near, sent, len, DATA_WAIT_MS));
 }
 
 static void timeout(struct ends *e)
@@ -989,6 +1018,7 @@ static const struct data_case cases[] = {
 	{ "recv: MSG_PEEK", SEMANTICS(peek) },
 	{ "recv: MSG_TRUNC", SEMANTICS(thrown_away) },
 	{ "recv: MSG_WAITALL", SEMANTICS(wait_all) },
+	{ "recv: MSG_WAITALL and MSG_PEEK", SEMANTICS(peek_all) },
 	{ "recv: SO_RCVTIMEO", SEMANTICS(timeout) },
 	{ "recv: SO_RCVLOWAT", SEMANTICS(low_water) },
 	{ "recv: interrupted by a signal", SEMANTICS(interrupted) },

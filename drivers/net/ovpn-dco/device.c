@@ -20,8 +20,6 @@
 #include "peer_table.h"
 #include "send.h"
 
-#define OVPN_MTU_MAX		(IP_MAX_MTU - OVPN_OVERHEAD)
-
 #define TX_QUEUES_MAX		64
 
 #define OVPN_FEATURES		(NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | \
@@ -34,6 +32,7 @@ static int ovpn_dev_init(struct net_device *dev)
 	int err;
 
 	ovpn->dev = dev;
+	mutex_init(&ovpn->requests);
 	ovpn_keepalive_init(ovpn);
 
 	err = compat_tstats_init(dev);

@@ -4,10 +4,12 @@
 #define _OVPN_DEVICE_H
 
 #include <linux/ktime.h>
+#include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/workqueue.h>
 #include <net/gro_cells.h>
+#include <net/ip.h>
 #include <uapi/linux/ovpn_dco.h>
 
 #include "owner.h"
@@ -19,6 +21,8 @@ struct ovpn_peer;
 
 /* The largest headers that we put around a packet: IPv6, UDP and ours */
 #define OVPN_OVERHEAD		(40 + 8 + OVPN_HEADER_LEN)
+
+#define OVPN_MTU_MAX		(IP_MAX_MTU - OVPN_OVERHEAD)
 
 /**
  * struct ovpn_abi - what userspace expects of a device, by its kind
@@ -43,6 +47,7 @@ struct ovpn_abi {
  * @abi: whose device it is. Fixed.
  * @owner: the processes that it belongs to, with a lock of its own
  * @loose_rpf: accept any source address from a peer; ethtool private flag
+ * @requests: one request of userspace at a time
  * @peers: the peers, with a lock of their own
  * @gro_cells: merges what we received, per CPU
  * @stats: drops and events, per CPU
@@ -62,6 +67,7 @@ struct ovpn_dev {
 	const struct ovpn_abi *abi;
 	struct ovpn_owner owner;
 	bool loose_rpf;
+	struct mutex requests; /* see above */
 	struct ovpn_peer_table peers;
 	struct gro_cells gro_cells;
 	struct ovpn_dev_stats __percpu *stats;
@@ -71,8 +77,17 @@ struct ovpn_dev {
 	unsigned long expired_logged;
 };
 
-/* Frees peers and keys; may sleep, never takes RTNL */
+/* Frees keys, looks at timeouts: does not wait for others, never takes RTNL */
 extern struct workqueue_struct *ovpn_wq;
+
+/* Frees peers, gives sockets back, writes to them: may have to wait until
+ * userspace unlocks its socket. Never takes RTNL.
+ */
+extern struct workqueue_struct *ovpn_socket_wq;
+
+int ovpn_workqueues_alloc(void);
+void ovpn_workqueues_flush(void);
+void ovpn_workqueues_free(void);
 
 extern struct rtnl_link_ops ovpn_dco_link_ops;
 

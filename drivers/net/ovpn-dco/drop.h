@@ -29,6 +29,7 @@ struct ovpn_peer;
  * @OVPN_DROP_TX_NO_PEER: no peer at the next hop
  * @OVPN_DROP_TX_NO_KEY: the peer has no key to send with
  * @OVPN_DROP_TX_KEY_USED_UP: the key has used all its packet ids
+ * @OVPN_DROP_TX_TOO_LONG: longer than any MTU allows
  * @OVPN_DROP_TX_NOMEM: out of memory
  * @OVPN_DROP_TX_GSO: cannot be cut into packets
  * @OVPN_DROP_TX_CHECKSUM: checksum cannot be filled in
@@ -58,6 +59,7 @@ enum ovpn_drop {
 	OVPN_DROP_TX_NO_PEER,
 	OVPN_DROP_TX_NO_KEY,
 	OVPN_DROP_TX_KEY_USED_UP,
+	OVPN_DROP_TX_TOO_LONG,
 	OVPN_DROP_TX_NOMEM,
 	OVPN_DROP_TX_GSO,
 	OVPN_DROP_TX_CHECKSUM,

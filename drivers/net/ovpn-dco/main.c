@@ -15,14 +15,68 @@
 #include "transport.h"
 
 struct workqueue_struct *ovpn_wq;
+struct workqueue_struct *ovpn_socket_wq;
+
+/**
+ * ovpn_workqueues_alloc - make what works in the background
+ *
+ * Context: process, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int ovpn_workqueues_alloc(void)
+{
+	ovpn_wq = alloc_workqueue("ovpn-dco", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!ovpn_wq)
+		return -ENOMEM;
+	ovpn_socket_wq = alloc_workqueue("ovpn-dco-socket",
+					 WQ_UNBOUND | WQ_MEM_RECLAIM,
+					 WQ_UNBOUND_MAX_ACTIVE);
+	if (ovpn_socket_wq)
+		return 0;
+
+	destroy_workqueue(ovpn_wq);
+	ovpn_wq = NULL;
+	return -ENOMEM;
+}
+
+/**
+ * ovpn_workqueues_flush - wait until what nobody uses any more is freed
+ *
+ * Context: process, may sleep.
+ */
+void ovpn_workqueues_flush(void)
+{
+	/* What RCU is about to queue, what is queued, and what that has queued
+	 * by RCU or freed: keys first, which hold peers
+	 */
+	rcu_barrier();
+	flush_workqueue(ovpn_wq);
+	rcu_barrier();
+	flush_workqueue(ovpn_socket_wq);
+	rcu_barrier();
+	flush_workqueue(ovpn_socket_wq);
+}
+
+/**
+ * ovpn_workqueues_free - wait for all work, and end that
+ *
+ * Context: process, may sleep; nobody may ask for more work.
+ */
+void ovpn_workqueues_free(void)
+{
+	ovpn_workqueues_flush();
+	destroy_workqueue(ovpn_socket_wq);
+	destroy_workqueue(ovpn_wq);
+	ovpn_wq = NULL;
+}
 
 static int __init ovpn_init(void)
 {
 	int err;
 
-	ovpn_wq = alloc_workqueue("ovpn-dco", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!ovpn_wq)
-		return -ENOMEM;
+	err = ovpn_workqueues_alloc();
+	if (err)
+		return err;
 
 	ovpn_tcp_init();
 
@@ -43,7 +97,7 @@ err_netlink:
 err_owner:
 	ovpn_owner_unregister();
 err_wq:
-	destroy_workqueue(ovpn_wq);
+	ovpn_workqueues_free();
 	return err;
 }
 
@@ -54,13 +108,7 @@ static void __exit ovpn_exit(void)
 	ovpn_netlink_unregister();
 	ovpn_owner_unregister();
 
-	/* What RCU is about to queue, what is queued, and what that has queued
-	 * by RCU or freed
-	 */
-	rcu_barrier();
-	flush_workqueue(ovpn_wq);
-	rcu_barrier();
-	destroy_workqueue(ovpn_wq);
+	ovpn_workqueues_free();
 	ovpn_tcp_exit();
 	ovpn_aead_exit();
 }

@@ -177,6 +177,11 @@ static int v2_pre_doit(const struct compat_genl_split_ops *ops, struct sk_buff *
 	ovpn = device_get(genl_info_net(info), info->attrs, info->extack);
 	if (IS_ERR(ovpn))
 		return PTR_ERR(ovpn);
+	/* Adding a peer waits for the lock of its socket, maybe for ever */
+	if (mutex_lock_killable(&ovpn->requests)) {
+		dev_put(ovpn->dev);
+		return -EINTR;
+	}
 	info->user_ptr[0] = ovpn;
 	return 0;
 }
@@ -186,6 +191,7 @@ static void v2_post_doit(const struct compat_genl_split_ops *ops, struct sk_buff
 {
 	struct ovpn_dev *ovpn = info->user_ptr[0];
 
+	mutex_unlock(&ovpn->requests);
 	dev_put(ovpn->dev);
 }
 
@@ -701,13 +707,16 @@ static const struct genl_multicast_group ovpn_v2_groups[] = {
 	[GROUP_PEERS] = { .name = OVPN_NL_MULTICAST_GROUP_PEERS },
 };
 
-/* Not parallel: one request at a time, which ovpn_peer_new() relies on */
+/* Parallel, or a device that has to wait would have all families wait for it; see
+ * struct ovpn_dev for its own requests
+ */
 static struct genl_family ovpn_v2_family __ro_after_init = {
 	.name = OVPN_NL_NAME,
 	.version = OVPN_NL_VERSION,
 	.maxattr = OVPN_ATTR_MAX,
 	.policy = ovpn_v2_policy,
 	.netnsok = true,
+	.parallel_ops = true,
 	.pre_doit = v2_pre_doit,
 	.post_doit = v2_post_doit,
 	.small_ops = ovpn_v2_ops,

@@ -9,6 +9,8 @@
  * The sign is the end of a generic netlink socket, which a process that
  * configures devices of ours has, while the process exits: what it closes in
  * its life time has no such meaning.
+ *
+ * Of the processes that add peers the last one is remembered, not all.
  */
 
 #include <linux/fs.h>

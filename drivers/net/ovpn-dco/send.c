@@ -69,26 +69,18 @@ static void key_used_up(struct ovpn_peer *peer, struct ovpn_key_slot *slot)
 	peer->ovpn->abi->key_used_up(peer);
 }
 
-/* Seal and send a batch. @pkts is empty afterwards. Returns how many of them
- * there was a key for.
- */
-static unsigned int send_batch(struct ovpn_peer *peer,
-			       struct sk_buff_head *pkts)
+/* Seal and send the packets that there is a packet id for. Returns how many. */
+static unsigned int send_with(struct ovpn_peer *peer,
+			      struct ovpn_key_slot *slot,
+			      struct sk_buff_head *pkts)
 {
-	unsigned int count = skb_queue_len(pkts), granted, bytes = 0, i;
-	struct ovpn_key_slot *slot;
+	unsigned int granted, bytes = 0, i;
 	struct sk_buff_head sealed;
 	struct sk_buff *skb;
 	u32 packet_id;
 	int err;
 
-	slot = ovpn_keys_primary(&peer->keys);
-	if (unlikely(!slot)) {
-		ovpn_drop_queue(peer->ovpn, peer, pkts, OVPN_DROP_TX_NO_KEY);
-		return 0;
-	}
-
-	granted = ovpn_key_slot_take_ids(slot, count, &packet_id);
+	granted = ovpn_key_slot_take_ids(slot, skb_queue_len(pkts), &packet_id);
 	__skb_queue_head_init(&sealed);
 	for (i = 0; i < granted; i++) {
 		skb = __skb_dequeue(pkts);
@@ -102,6 +94,35 @@ static unsigned int send_batch(struct ovpn_peer *peer,
 	ovpn_traffic_add(peer->stats, OVPN_VPN_TX, granted, bytes);
 	ovpn_stamp(&peer->last_tx, ovpn_now());
 	send_sealed(peer, &sealed);
+	return granted;
+}
+
+/* Seal and send a batch. @pkts is empty afterwards. Returns how many of them
+ * there was a key for.
+ */
+static unsigned int send_batch(struct ovpn_peer *peer,
+			       struct sk_buff_head *pkts)
+{
+	unsigned int count = skb_queue_len(pkts), granted;
+	struct ovpn_socket *os = peer->socket;
+	struct ovpn_key_slot *slot;
+
+	slot = ovpn_keys_primary(&peer->keys);
+	if (unlikely(!slot)) {
+		ovpn_drop_queue(peer->ovpn, peer, pkts, OVPN_DROP_TX_NO_KEY);
+		return 0;
+	}
+
+	/* OpenVPN restarts a TCP connection that has packet ids far behind the
+	 * newest, as when another processor was faster
+	 */
+	if (os->transport->stream) {
+		spin_lock(&os->order);
+		granted = send_with(peer, slot, pkts);
+		spin_unlock(&os->order);
+	} else {
+		granted = send_with(peer, slot, pkts);
+	}
 
 	if (unlikely(granted < count)) {
 		ovpn_drop_queue(peer->ovpn, peer, pkts,
@@ -116,6 +137,9 @@ static unsigned int send_batch(struct ovpn_peer *peer,
  */
 static int prepare(struct sk_buff *skb)
 {
+	/* Not everybody asks for the MTU, and lengths on the wire have 16 bits */
+	if (unlikely(skb->len > OVPN_MTU_MAX))
+		return -EMSGSIZE;
 	/* Whoever wrote it may still have a clone: TCP always does */
 	if (unlikely(skb_linearize_cow(skb) ||
 		     skb_cow_head(skb, skb->dev->needed_headroom)))
@@ -166,7 +190,8 @@ static void prepare_batch(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
 		else
 			ovpn_drop(ovpn, peer, skb,
 				  err == -ENOMEM ? OVPN_DROP_TX_NOMEM :
-						   OVPN_DROP_TX_CHECKSUM);
+				  err == -EMSGSIZE ? OVPN_DROP_TX_TOO_LONG :
+						     OVPN_DROP_TX_CHECKSUM);
 	}
 }
 

@@ -95,6 +95,10 @@ static const struct drop_info drop_infos[OVPN_DROP_COUNT] = {
 		.text = "cannot send: the key has used all its packet ids",
 		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
 	},
+	[OVPN_DROP_TX_TOO_LONG] = {
+		.name = "tx_drop_too_long",
+		.core = COMPAT_DROP_REASON(PKT_TOO_BIG),
+	},
 	[OVPN_DROP_TX_NOMEM] = {
 		.name = "tx_drop_nomem",
 		.core = COMPAT_DROP_REASON(NOMEM),

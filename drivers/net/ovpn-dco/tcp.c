@@ -11,7 +11,8 @@
  * Nobody starts to write while the other one is inside a packet.
  *
  * An owner can still do harm to its own tunnel: SO_RCVLOWAT has TCP call us
- * later, splice() and TCP_ZEROCOPY_RECEIVE read past us.
+ * later, splice() and TCP_ZEROCOPY_RECEIVE read past us, and a thread that is
+ * inside recv() or send() when the socket is attached stays with TCP.
  */
 
 #include <linux/net.h>
@@ -292,7 +293,7 @@ static bool read_stream(struct ovpn_socket *os)
 
 	if (unlikely(reading.err == -ENOMEM)) {
 		tcp->short_of_memory = true;
-		queue_delayed_work(ovpn_wq, &tcp->work, 1);
+		queue_delayed_work(ovpn_socket_wq, &tcp->work, 1);
 	}
 	return reading.control;
 }
@@ -310,15 +311,15 @@ static void data_ready_hook(struct sock *sk)
 	rcu_read_unlock();
 }
 
-/* Have a waiting recvmsg() look again? */
-static bool worth_a_look(struct sock *sk)
+/* Have a waiting recvmsg() look again, which has seen so much of what is there? */
+static bool worth_a_look(struct sock *sk, unsigned int seen)
 {
 	struct ovpn_socket *os;
 	bool readable;
 
 	rcu_read_lock();
 	os = socket_of(sk);
-	readable = !os || READ_ONCE(os->tcp->control_len);
+	readable = !os || READ_ONCE(os->tcp->control_len) > seen;
 	rcu_read_unlock();
 	return readable || READ_ONCE(sk->sk_err) ||
 	       READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN ||
@@ -404,15 +405,22 @@ static int why_not_wait(struct sock *sk, bool some, long timeo)
 	return signal_pending(current) ? sock_intr_errno(timeo) : 0;
 }
 
-static void wait_for_control(struct sock *sk, long *timeo)
+static void wait_for_control(struct sock *sk, unsigned int seen, long *timeo)
 {
 	DEFINE_WAIT_FUNC(wait, woken_wake_function);
 
 	add_wait_queue(sk_sleep(sk), &wait);
 	sk_set_bit(SOCKWQ_ASYNC_WAITDATA, sk);
-	sk_wait_event(sk, timeo, worth_a_look(sk), &wait);
+	sk_wait_event(sk, timeo, worth_a_look(sk, seen), &wait);
 	sk_clear_bit(SOCKWQ_ASYNC_WAITDATA, sk);
 	remove_wait_queue(sk_sleep(sk), &wait);
+}
+
+/* Read what could not be read before, for whoever waits for it */
+static void read_more(struct ovpn_socket *os)
+{
+	if (read_stream(os))
+		os->tcp->data_ready(os->sk);
 }
 
 /* recvmsg() with the socket lock held. *@gone is set if the socket was given
@@ -433,11 +441,11 @@ static int recv_locked(struct sock *sk, struct msghdr *msg, size_t len,
 			break;
 		}
 		if (os->tcp->short_of_memory)
-			read_stream(os);
+			read_more(os);
 		ret = copy_control(os->tcp, msg, len - copied, flags,
 				   flags & MSG_PEEK ? copied : 0);
 		if (os->tcp->held_back && !control_full(os->tcp))
-			read_stream(os);
+			read_more(os);
 		if (ret < 0)
 			return copied ?: ret;
 		copied += ret;
@@ -451,7 +459,7 @@ static int recv_locked(struct sock *sk, struct msghdr *msg, size_t len,
 			return ret;
 		if (ret)
 			break;
-		wait_for_control(sk, &timeo);
+		wait_for_control(sk, flags & MSG_PEEK ? copied : 0, &timeo);
 	} while (copied < len);
 	return copied;
 }
@@ -691,7 +699,7 @@ static void write_queue(struct ovpn_socket *os, bool finish)
 		}
 		/* Not for lack of room, nor for ever: nobody will call us */
 		if (can_send(sk) && room_for_kernel(os)) {
-			queue_delayed_work(ovpn_wq, &tcp->work, 1);
+			queue_delayed_work(ovpn_socket_wq, &tcp->work, 1);
 			return;
 		}
 		if (ret == -EAGAIN)
@@ -708,8 +716,8 @@ static void tcp_work(struct work_struct *work)
 
 	lock_sock(sk);
 	if (socket_of(sk) == os) {
-		if (tcp->short_of_memory && read_stream(os))
-			tcp->data_ready(sk);
+		if (tcp->short_of_memory)
+			read_more(os);
 		write_queue(os, false);
 	}
 	release_sock(sk);
@@ -726,7 +734,7 @@ static void write_space_hook(struct sock *sk)
 		os->tcp->write_space(sk);
 		if (READ_ONCE(os->tcp->queued)) {
 			if (room_for_kernel(os))
-				queue_delayed_work(ovpn_wq, &os->tcp->work, 0);
+				queue_delayed_work(ovpn_socket_wq, &os->tcp->work, 0);
 			else
 				set_bit(SOCK_NOSPACE, &sk->sk_socket->flags);
 		}
@@ -743,7 +751,7 @@ static void state_change_hook(struct sock *sk)
 	os = socket_of(sk);
 	if (likely(os)) {
 		if (READ_ONCE(os->tcp->queued) && !can_send(sk))
-			queue_delayed_work(ovpn_wq, &os->tcp->work, 0);
+			queue_delayed_work(ovpn_socket_wq, &os->tcp->work, 0);
 		os->tcp->state_change(sk);
 	}
 	rcu_read_unlock();
@@ -784,7 +792,7 @@ static void tcp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 		return;
 	}
 	dev_sw_netstats_tx_add(ovpn->dev, dev_packets, dev_bytes);
-	queue_delayed_work(ovpn_wq, &tcp->work, 0);
+	queue_delayed_work(ovpn_socket_wq, &tcp->work, 0);
 }
 
 /* Follow what userspace has written, from @iter on, to know where its packets

@@ -112,6 +112,7 @@ socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
 	os->sk = sk;
 	os->ovpn = ovpn;
 	os->users = 1;
+	spin_lock_init(&os->order);
 	INIT_RCU_WORK(&os->gone, socket_gone);
 
 	err = transport->attach(os, extack);
@@ -208,7 +209,7 @@ void ovpn_socket_put(struct ovpn_socket *os)
 	release_sock(sk);
 	/* Whoever else has it now may be the last one by now */
 	if (last)
-		queue_rcu_work(ovpn_wq, &os->gone);
+		queue_rcu_work(ovpn_socket_wq, &os->gone);
 }
 
 /**

@@ -9,6 +9,7 @@
 
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
+#include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 #include "compat/compat.h"
@@ -58,6 +59,8 @@ struct ovpn_transport {
  * @ovpn: the device whose packets it carries; counted by @tracker
  * @tracker: for @ovpn
  * @users: how many peers use it; guarded by the socket lock
+ * @order: of a stream, held from when packets get their ids until they are
+ *	queued
  * @peer: of a stream, the peer that is published, or NULL. Set and cleared
  *	with the lock of the table of peers held, read under RCU.
  * @started: of a stream, whether it has had one; guarded by the socket lock
@@ -101,6 +104,7 @@ struct ovpn_socket {
 	struct ovpn_dev *ovpn;
 	netdevice_tracker tracker;
 	unsigned int users;
+	spinlock_t order; /* see above */
 	struct ovpn_peer __rcu *peer;
 	bool started;
 	bool mc_loop;

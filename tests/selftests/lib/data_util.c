@@ -22,8 +22,8 @@ static const char * const reasons[DATA_DROPS] = {
 	"rx_drop_not_ip", "rx_drop_rpf", "rx_drop_nomem", "rx_drop_crypto",
 	"rx_drop_down", "rx_drop_backlog",
 	"tx_drop_not_ip", "tx_drop_no_peer", "tx_drop_no_key",
-	"tx_drop_key_used_up", "tx_drop_nomem", "tx_drop_gso",
-	"tx_drop_checksum", "tx_drop_crypto", "tx_drop_no_route",
+	"tx_drop_key_used_up", "tx_drop_too_long", "tx_drop_nomem",
+	"tx_drop_gso", "tx_drop_checksum", "tx_drop_crypto", "tx_drop_no_route",
 	"tx_drop_loop", "tx_drop_backlog", "tx_drop_no_connection",
 };
 

@@ -197,7 +197,7 @@ struct data_dev {
 /* "ip -s link" of a device. */
 void data_dev_counters(struct netns *ns, const char *dev, struct data_dev *c);
 
-#define DATA_DROPS	25
+#define DATA_DROPS	26
 
 struct data_drops {
 	uint64_t count[DATA_DROPS];

@@ -34,9 +34,7 @@ int test_suite_init(struct kunit_suite *suite)
 {
 	if (ovpn_wq)
 		return 0;
-	ovpn_wq = alloc_workqueue("ovpn-dco-test",
-				  WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	own_wq = !!ovpn_wq;
+	own_wq = !ovpn_workqueues_alloc();
 	return own_wq ? 0 : -ENOMEM;
 }
 
@@ -45,11 +43,7 @@ int test_suite_init(struct kunit_suite *suite)
  */
 void test_wait_for_free(void)
 {
-	/* What RCU is about to queue, what is queued, and what that frees */
-	rcu_barrier();
-	flush_workqueue(ovpn_wq);
-	rcu_barrier();
-	flush_workqueue(ovpn_wq);
+	ovpn_workqueues_flush();
 	flush_delayed_fput();
 }
 
@@ -64,8 +58,7 @@ void test_suite_exit(struct kunit_suite *suite)
 	test_wait_for_free();
 	if (!own_wq)
 		return;
-	destroy_workqueue(ovpn_wq);
-	ovpn_wq = NULL;
+	ovpn_workqueues_free();
 	own_wq = false;
 }
 
