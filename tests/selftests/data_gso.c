@@ -681,9 +681,9 @@ static void too_long(struct data_bed *bed)
 
 	if (!data_far_add(bed, &far, &one))
 		return;
-	if (netns_sh(bed->near, "tc qdisc add dev lo clsact 2>/dev/null") ||
-	    netns_sh(bed->near, "tc filter add dev lo egress matchall action mirred egress redirect dev "
-		     TUN " 2>/dev/null")) {
+	if (netns_sh(bed->near, "exec 2>/dev/null; tc qdisc add dev lo clsact &&\n"
+		     "tc filter add dev lo egress matchall action mirred egress \\\n"
+		     "redirect dev " TUN)) {
 		ktap_skip("this kernel cannot redirect (act_mirred)");
 		data_far_close(&far);
 		return;
