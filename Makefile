@@ -78,7 +78,7 @@ check:
 	@TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check
 
 check-debug:
-	@TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(KERNELS)
+	@THOROUGH="$(THOROUGH)" TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(KERNELS)
 
 # What check-debug has no time for.
 check-abuse:
@@ -114,4 +114,5 @@ help:
 	@echo 'W=1 C=2 LLVM=1    and the other variables of the kernel build system are passed on'
 	@echo 'TESTS="..."       what make check runs: lint, selftests, selftests/NAME, interop/NAME'
 	@echo 'KERNELS=NAME      the debugging kernel that make check-debug uses: kasan or kcsan, not both'
+	@echo 'THOROUGH=1        make check-debug with all interop scenarios over UDP and TCP, and check-abuse'
 	@echo 'JOBS=N            virtual machines that make check runs side by side'
