@@ -36,7 +36,7 @@ endif
 KMAKE = $(MAKE) -C $(KERNEL_SRC) M=$(TOP) $(if $(KERNEL_CC),CC=$(KERNEL_CC))
 
 .DEFAULT_GOAL := all
-.PHONY: all modules install demo check check-debug check-abuse debug-kernels lint clean help prepared
+.PHONY: all modules install demo check check-debug check-abuse build-matrix debug-kernels lint clean help prepared
 
 all: prepared
 	$(if $(KERNEL_NOTE),@echo "note: $(KERNEL_NOTE)")
@@ -89,6 +89,11 @@ debug-kernels:
 	@$(TOP)/tests/vm/install-deps build kernel
 	@for name in $(KERNELS); do $(TOP)/tests/vm/debug-kernel $$name || exit; done
 
+# KERNELS has another meaning here.
+build-matrix: KERNELS :=
+build-matrix:
+	@ARCHS="$(ARCHS)" JOBS="$(JOBS)" KERNELS="$(KERNELS)" $(TOP)/tests/build/matrix
+
 lint:
 	@$(TOP)/tests/vm/lint
 
@@ -107,6 +112,7 @@ help:
 	@echo 'make check        run all tests in virtual machines'
 	@echo 'make check-debug  run them, and some that break things, on kernels that watch themselves'
 	@echo 'make check-abuse  those that break things, as thoroughly as they can, which takes hours'
+	@echo 'make build-matrix build for every kernel that Debian has, and show how it went'
 	@echo 'make lint         checkpatch, sparse, gcc W=1, clang and shellcheck: silent when clean'
 	@echo 'make clean        remove everything that was built here'
 	@echo
@@ -116,3 +122,4 @@ help:
 	@echo 'KERNELS=NAME      the debugging kernel that make check-debug uses: kasan or kcsan, not both'
 	@echo 'THOROUGH=1        make check-debug with all interop scenarios over UDP and TCP, and check-abuse'
 	@echo 'JOBS=N            virtual machines that make check runs side by side'
+	@echo 'KERNELS="6.1 7.3" ARCHS="amd64 s390x" all that make build-matrix builds for'

@@ -84,17 +84,26 @@ source_deb()
 	echo "$deb"
 }
 
+# copy_module OUT: copy the sources of the module: the tree's own objects are those
+# of another kernel.
+copy_module()
+{
+	local out=$1
+
+	rm -rf "$out"
+	mkdir -p "$out"
+	(cd "$top" && tar -c --exclude='*.o' --exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' \
+		--exclude='.*.cmd' --exclude='modules.order' --exclude='probed.h' \
+		Kbuild VERSION drivers include) | tar -C "$out" -x
+}
+
 # build_module OUT HEADERS [ARG...]: build the module from a copy of the
-# sources in OUT, for the kernel that HEADERS belong to: the tree's own objects
-# are those of another kernel.
+# sources in OUT, for the kernel that HEADERS belong to.
 build_module()
 {
 	local out=$1 headers=$2
 
 	shift 2
-	rm -rf "$out"
-	mkdir -p "$out"
-	(cd "$top" && tar -c --exclude='*.o' --exclude='*.ko' --exclude='*.mod' --exclude='*.mod.c' \
-		--exclude='.*.cmd' --exclude='modules.order' Kbuild VERSION drivers include) | tar -C "$out" -x
+	copy_module "$out"
 	make -s -j "$(nproc)" -C "$headers" M="$out" "$@" modules
 }
