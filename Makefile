@@ -36,7 +36,7 @@ endif
 KMAKE = $(MAKE) -C $(KERNEL_SRC) M=$(TOP) $(if $(KERNEL_CC),CC=$(KERNEL_CC))
 
 .DEFAULT_GOAL := all
-.PHONY: all modules install demo check check-debug check-abuse build-matrix debug-kernels lint clean help prepared
+.PHONY: all modules install demo check check-debug check-abuse build-matrix deb debug-kernels lint clean help prepared
 
 all: prepared
 	$(if $(KERNEL_NOTE),@echo "note: $(KERNEL_NOTE)")
@@ -94,6 +94,26 @@ build-matrix: KERNELS :=
 build-matrix:
 	@ARCHS="$(ARCHS)" JOBS="$(JOBS)" KERNELS="$(KERNELS)" $(TOP)/tests/build/matrix
 
+# What is committed, nothing else.
+VERSION := $(shell cat $(TOP)/VERSION)
+TARBALL := $(TOP)/build/ovpn-dco-$(VERSION).tar.gz
+
+dist:
+	@mkdir -p $(TOP)/build
+	git -C $(TOP) archive --prefix=ovpn-dco-$(VERSION)/ -o $(TARBALL) HEAD
+
+# The version is in three places, for three programs.
+deb: dist
+	@grep -q '^PACKAGE_VERSION="$(VERSION)"$$' $(TOP)/dkms.conf && grep -q '^ovpn-dco ($(VERSION))' $(TOP)/debian/changelog || \
+		{ echo "error: dkms.conf or debian/changelog is not about version $(VERSION)" >&2; exit 1; }
+	@$(TOP)/tests/vm/install-deps deb
+	rm -rf $(TOP)/build/deb
+	mkdir $(TOP)/build/deb
+	tar -x -C $(TOP)/build/deb -f $(TARBALL)
+	cd $(TOP)/build/deb/ovpn-dco-$(VERSION) && dpkg-buildpackage -us -uc
+	lintian --allow-root --fail-on=error,warning $(TOP)/build/deb/ovpn-dco_$(VERSION)_*.changes
+	@ls $(TOP)/build/deb/*.deb
+
 lint:
 	@$(TOP)/tests/vm/lint
 
@@ -113,6 +133,7 @@ help:
 	@echo 'make check-debug  run them, and some that break things, on kernels that watch themselves'
 	@echo 'make check-abuse  those that break things, as thoroughly as they can, which takes hours'
 	@echo 'make build-matrix build for every kernel that Debian has, and show how it went'
+	@echo 'make deb          build the Debian package ovpn-dco-dkms from what is committed'
 	@echo 'make lint         checkpatch, sparse, gcc W=1, clang and shellcheck: silent when clean'
 	@echo 'make clean        remove everything that was built here'
 	@echo
