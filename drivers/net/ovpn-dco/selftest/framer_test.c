@@ -2,7 +2,7 @@
 /* KUnit: packets in a byte stream. */
 
 #include <linux/skbuff.h>
-#include <asm/unaligned.h>
+#include <linux/unaligned.h>
 
 #include "../framer.h"
 #include "fixture.h"
