@@ -658,6 +658,7 @@ static void by_packet_id(struct data_bed *bed)
 
 	if (!data_far_add(bed, &far, &one))
 		return;
+	queue_all(bed);
 	for (i = 0; i < CROWD; i++) {
 		senders[i].fd = udp_socket(bed->near, VPN_NEAR4, 0);
 		senders[i].count = 100;
