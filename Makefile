@@ -66,8 +66,9 @@ install: all
 	depmod $(if $(INSTALL_MOD_PATH),-b $(INSTALL_MOD_PATH)) \
 		"$$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' "$(KERNEL_SRC)/include/generated/utsrelease.h")"
 
-# The debugging kernels, see tests/vm/debug.
-KERNELS := kasan kcsan
+# What tests are run on: Debian's kernels, see tests/vm/releases, or, unless others
+# are named, these debugging kernels, see tests/vm/debug.
+DEBUG_KERNELS := $(or $(KERNELS),kasan kcsan)
 
 # A demonstration and the tests need nothing of this machine's kernel: they
 # build for, and run in, a virtual machine with Debian's own kernel.
@@ -75,10 +76,10 @@ demo:
 	@$(TOP)/tests/vm/demo
 
 check:
-	@TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check
+	@TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(KERNELS)
 
 check-debug:
-	@THOROUGH="$(THOROUGH)" TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(KERNELS)
+	@THOROUGH="$(THOROUGH)" TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(DEBUG_KERNELS)
 
 # What check-debug has no time for.
 check-abuse:
@@ -87,10 +88,8 @@ check-abuse:
 # They are built when they are needed; this is for who has time before that.
 debug-kernels:
 	@$(TOP)/tests/vm/install-deps build kernel
-	@for name in $(KERNELS); do $(TOP)/tests/vm/debug-kernel $$name || exit; done
+	@for name in $(DEBUG_KERNELS); do $(TOP)/tests/vm/debug-kernel $$name || exit; done
 
-# KERNELS has another meaning here.
-build-matrix: KERNELS :=
 build-matrix:
 	@ARCHS="$(ARCHS)" JOBS="$(JOBS)" KERNELS="$(KERNELS)" $(TOP)/tests/build/matrix
 
@@ -140,6 +139,7 @@ help:
 	@echo 'KERNEL_SRC=DIR    build tree of another kernel (now: $(or $(KERNEL_SRC),none found))'
 	@echo 'W=1 C=2 LLVM=1    and the other variables of the kernel build system are passed on'
 	@echo 'TESTS="..."       what make check runs: lint, selftests, selftests/NAME, interop/NAME'
+	@echo 'KERNELS="6.1 7.3" Debian kernels that make check uses: 5.10, 6.1 (if none is named), 6.12, 7.3'
 	@echo 'KERNELS=NAME      the debugging kernel that make check-debug uses: kasan or kcsan, not both'
 	@echo 'THOROUGH=1        make check-debug with all interop scenarios over UDP and TCP, and check-abuse'
 	@echo 'JOBS=N            virtual machines that make check runs side by side'

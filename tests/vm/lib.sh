@@ -7,14 +7,20 @@ vm=$top/tests/vm
 build=$top/build
 export HOME=${HOME:-/root}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ovpn-dco
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-# Which distribution's kernel and programs the guest has: a file of releases/.
-RELEASE=${RELEASE:-bookworm}
-# shellcheck source=tests/vm/releases/bookworm
+# Which kernel of Debian the guest has, and the programs of which release: a file of
+# releases/.
+RELEASE=${RELEASE:-6.1}
+# The release that the kernel is from, if it is not that of the programs, and the
+# one that has the compiler for it, if that is not this machine.
+KERNEL_SUITE=
+BUILD_IN=
+# shellcheck source=tests/vm/releases/6.1
 . "$vm/releases/$RELEASE"
 
-# Which kernel the guest has: its release's own, or a debugging kernel of debug/
-# by name.
+# Or the guest has, with the programs of RELEASE, a debugging kernel of debug/, by
+# name.
 WATCH=${WATCH:-}
 
 say()
@@ -97,13 +103,69 @@ copy_module()
 		Kbuild VERSION drivers include) | tar -C "$out" -x
 }
 
+# sources RELEASE: the lines of sources.list for a release and what is on top of
+# it, with the mirror or proxy that this machine was given. Mirrors may be behind:
+# what is signed is good enough to build with, however old.
+sources()
+{
+	local release=$1 option="[signed-by=$keyring check-valid-until=no] " codename base security suite
+
+	codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+	# shellcheck disable=SC2016
+	base=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages')
+	security=$(awk -v suite="$codename-security" '$2 == suite && $3 == "main" { print $1; exit }' <<<"$base")
+	base=$(awk -v suite="$codename" '$2 == suite && $3 == "main" { print $1; exit }' <<<"$base")
+	[ -n "$base" ] || die "apt has no Debian mirror to take other releases from"
+
+	for suite in $release $release-updates $release-backports; do
+		case $suite in
+		sid-updates) ;;
+		sid-backports) echo "deb $option$base experimental main" ;;
+		# Moved to the archive long ago
+		bullseye-backports) ;;
+		*) echo "deb $option$base $suite main" ;;
+		esac
+	done
+	[ "$release" = sid ] || [ -z "$security" ] || echo "deb $option$security $release-security main"
+}
+
+# enter ROOT COMMAND...: run a command in another root directory, which has the
+# directories $SHARED at the same place.
+enter()
+{
+	local root=$1 dir
+	local -a user=()
+
+	shift
+	[ "$(id -u)" -eq 0 ] || user=(--map-root-user)
+	for dir in ${SHARED:-}; do
+		mkdir -p "$root$dir"
+	done
+	# shellcheck disable=SC2016
+	unshare "${user[@]}" --mount sh -e -c '
+		root=$1
+		shift
+		mount --rbind /dev "$root/dev"
+		mount --rbind /proc "$root/proc"
+		for dir in ${SHARED:-}; do
+			mount --bind "$dir" "$root$dir"
+		done
+		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C "$@"' sh "$root" "$@"
+}
+
 # build_module OUT HEADERS [ARG...]: build the module from a copy of the
 # sources in OUT, for the kernel that HEADERS belong to.
 build_module()
 {
-	local out=$1 headers=$2
+	local out=$1 headers=$2 root
+	local -a where=()
 
 	shift 2
 	copy_module "$out"
-	make -s -j "$(nproc)" -C "$headers" M="$out" "$@" modules
+	if [ -n "$BUILD_IN" ]; then
+		root=$("$top/tests/build/root" "$BUILD_IN") || return 1
+		export SHARED="$build $cache"
+		where=(enter "$root")
+	fi
+	"${where[@]}" make -s -j "$(nproc)" -C "$headers" M="$out" "$@" modules
 }
