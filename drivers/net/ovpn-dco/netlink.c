@@ -11,11 +11,16 @@
 #include "peer.h"
 #include "peer_table.h"
 
-/* How many notifications may be unread by the slowest listener of a namespace.
- * A listener whose buffer overflows exits, in the case of OpenVPN. The smallest
- * buffer seen is that of its third edition, 21 notifications.
+/* How much memory may be taken by what the slowest listener of a namespace has
+ * not read. A listener whose buffer overflows exits, in the case of OpenVPN. The
+ * smallest buffer seen is that of its third edition, which asks for 8192 bytes:
+ * the kernel doubles that. How many notifications fit into it depends on the
+ * kernel, from 15 to 21.
  */
-#define UNREAD_MAX	20
+#define UNREAD_BYTES	(2 * 8192)
+
+/* What a notification takes at most, to go by until one has been seen */
+#define UNREAD_EACH	1024
 
 /* Watch so many of those that are not paced */
 #define UNREAD_WATCHED	1024
@@ -80,18 +85,23 @@ static void unread_purge(struct sk_buff_head *unread)
  */
 unsigned int ovpn_netlink_room(struct ovpn_dev *ovpn)
 {
+	unsigned int each = UNREAD_EACH, bytes = 0;
 	struct sk_buff_head *unread;
-	unsigned int count;
+	struct sk_buff *skb;
 
 	/* The device may be moved away, and its old namespace go */
 	rcu_read_lock();
 	unread = unread_of(ovpn);
 	spin_lock_bh(&unread->lock);
 	unread_purge(unread);
-	count = skb_queue_len(unread);
+	skb_queue_walk(unread, skb) {
+		each = skb->truesize;
+		bytes += each;
+	}
 	spin_unlock_bh(&unread->lock);
 	rcu_read_unlock();
-	return count < UNREAD_MAX ? UNREAD_MAX - count : 0;
+	/* A buffer that is exactly full is one too many for some kernels */
+	return bytes < UNREAD_BYTES ? (UNREAD_BYTES - 1 - bytes) / each : 0;
 }
 
 /* Watch until everybody has read @msg */
@@ -108,7 +118,7 @@ static void unread_add(struct ovpn_dev *ovpn, struct sk_buff *msg)
 	rcu_read_lock();
 	unread = unread_of(ovpn);
 	spin_lock_bh(&unread->lock);
-	if (skb_queue_len(unread) >= UNREAD_MAX)
+	if (skb_queue_len(unread) >= UNREAD_BYTES / UNREAD_EACH)
 		unread_purge(unread);
 	/* More than fits is not paced: userspace asks for these deletions */
 	if (skb_queue_len(unread) < UNREAD_WATCHED) {
