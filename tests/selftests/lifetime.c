@@ -23,7 +23,7 @@
 
 #define GONE_MS		1000	/* from a process's death to its traces' */
 #define GONE_DELETIONS	30	/* or so many deletions on a slow machine */
-#define START_MS	10000
+#define START_MS	60000
 
 static const struct stream_conf usual;
 
@@ -437,6 +437,76 @@ static void user_shares(void)
 	stand_close();
 }
 
+/* ---- who else listens ---- */
+
+#define CROWD		1000
+#define SMALLEST_BUFFER	8192	/* OpenVPN 3's */
+
+static void add_crowd(void)
+{
+	struct fixture crowd = {
+		.ns = s.near,
+		.nl = ovpn_nl_open(s.near),
+		.ifindex = netns_ifindex(s.near, TUN),
+		.sock = udp_socket(s.near, "127.0.0.1", 0),
+		.far = s.udp,
+	};
+
+	if (!crowd.ifindex)
+		crowd.ifindex = open_tun(s.near, OVPN_MODE_MP);
+	fixture_peers(&crowd, 1, CROWD);
+}
+
+/* Another OpenVPN in the namespace exits if its buffer overflows. */
+static void check_not_overrun(struct ovpn_listener *l)
+{
+	struct ovpn_ntf ntf;
+	int got, told = 0;
+
+	while ((got = ovpn_listener_next(l, &ntf, 100)) == 1) {
+		CHECK(ntf.exact);
+		told++;
+	}
+	CHECK_ERR(0, got);
+	CHECK_RANGE(1, CROWD, told);
+}
+
+static void crowd_dies(bool with_device)
+{
+	struct ovpn_listener *l;
+	struct ovpn_nl *nl;
+	struct victim v;
+	int index = 0;
+
+	stand_open();
+	nl = ovpn_nl_open(s.near);
+	if (!with_device)
+		index = open_tun(s.near, OVPN_MODE_MP);
+	v = victim_start(add_crowd);
+	l = ovpn_listen(s.near, SMALLEST_BUFFER);
+	victim_end(&v, SIGKILL);
+	if (with_device)
+		CHECK(WAIT_FOR(!netns_ifindex(s.near, TUN), 10000));
+	else
+		CHECK(WAIT_FOR(!ovpn_nl_dump(nl, index, NULL), 10000));
+	check_not_overrun(l);
+	if (!with_device)
+		CHECK_ERR(0, ovpn_link_del(s.near, TUN));
+	ovpn_listener_close(l);
+	ovpn_nl_close(nl);
+	stand_close();
+}
+
+static void maker_of_many_dies(void)
+{
+	crowd_dies(true);
+}
+
+static void user_of_many_dies(void)
+{
+	crowd_dies(false);
+}
+
 /* ---- namespaces ---- */
 
 /* Only the process holds the namespace that everything is in. */
@@ -601,6 +671,9 @@ static const struct ktap_case cases[] = {
 	{ "alive, whatever it closes and forks: all stays", maker_lives },
 	{ "killed: its peers go, somebody else's device stays", user_dies },
 	{ "killed, somebody else has the sockets: all stays", user_shares },
+	{ "killed with 1000 peers: other listeners are not overrun",
+	  maker_of_many_dies },
+	{ "the same, on somebody else's device", user_of_many_dies },
 	{ "killed in a namespace of its own: all of that goes", netns_dies },
 	{ "the device's namespace goes, the sockets' stays", netns_of_device },
 	{ "a device with 4096 peers deleted", link_with_many },

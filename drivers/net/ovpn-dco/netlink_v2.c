@@ -763,11 +763,15 @@ static void v2_peer_deleted(struct ovpn_peer *peer,
 {
 	struct ovpn_dev *ovpn = peer->ovpn;
 	struct sk_buff *msg;
+	bool cared_for;
 
-	/* A device with thousands of peers goes: no need to overrun every
-	 * listener of the namespace, RTM_DELLINK tells it too.
+	/* Thousands of peers go at once, with their device, which RTM_DELLINK
+	 * tells too, or because the process is dead that had their sockets: no
+	 * need to overrun every listener of the namespace.
 	 */
-	if (ovpn->peers.closed && !ovpn_netlink_room(ovpn))
+	cared_for = !ovpn->peers.closed &&
+		    reason != OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT;
+	if (!cared_for && !ovpn_netlink_room(ovpn))
 		return;
 
 	msg = deletion_msg(peer, reason);
