@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Two devices side by side: nothing of one is the other's. */
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
-#include <linux/userfaultfd.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 
 #include "fixture.h"
 #include "ktap.h"
 #include "netns.h"
-#include "stream.h"
 
 /* The fixture's device and a second one with a socket of its own. */
 struct pair {
@@ -173,132 +165,10 @@ static void socket_given_back(void)
 	pair_end(&p);
 }
 
-/* A thread, and what it called returned. */
-struct call {
-	pthread_t thread;
-	const struct pair *p;
-	int fd;
-	void *page;
-	int ret;
-	bool done;
-};
-
-static bool call_done(const struct call *c)
-{
-	return __atomic_load_n(&c->done, __ATOMIC_ACQUIRE);
-}
-
-static void call_start(struct call *c, void *(*run)(void *arg))
-{
-	if (pthread_create(&c->thread, NULL, run, c))
-		ktap_bail("no thread");
-}
-
-static void *call_send(void *arg)
-{
-	struct call *c = arg;
-
-	c->ret = send(c->fd, c->page, 100, MSG_NOSIGNAL);
-	__atomic_store_n(&c->done, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-static void *call_peer_on_b(void *arg)
-{
-	struct call *c = arg;
-	struct ovpn_peer_args args = {
-		.id = 1, .socket = c->fd, .ipv4 = "10.10.0.1",
-	};
-	struct ovpn_nl *nl = ovpn_nl_open(c->p->a.ns);
-
-	c->ret = ovpn_nl_new_peer(nl, c->p->b, &args);
-	ovpn_nl_close(nl);
-	__atomic_store_n(&c->done, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-static void *call_swap_on_a(void *arg)
-{
-	struct call *c = arg;
-
-	c->ret = ovpn_nl_swap_keys(c->p->a.nl, c->p->a.ifindex, 1);
-	__atomic_store_n(&c->done, true, __ATOMIC_RELEASE);
-	return NULL;
-}
-
-/* A page that whoever touches it waits for; or -1. */
-static int page_that_waits(void **page)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd < 0)
-		return -1;
-	*page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	reg.range.start = (unsigned long)*page;
-	reg.range.len = 4096;
-	CHECK_EQ(0, ioctl(fd, UFFDIO_API, &api));
-	CHECK_EQ(0, ioctl(fd, UFFDIO_REGISTER, &reg));
-	return fd;
-}
-
-/*
- * The lock of a socket is held for as long as its owner wants, and who adds a
- * peer on it has to wait: that one only, not all of netlink.
- */
-static void socket_locked(void)
-{
-	struct call sends = { 0 }, adds = { 0 }, swaps = { 0 };
-	struct uffdio_zeropage zero = { 0 };
-	int fds[2], uffd;
-	struct pair p;
-
-	uffd = page_that_waits(&sends.page);
-	if (uffd < 0) {
-		ktap_skip("needs userfaultfd()");
-		return;
-	}
-	pair_start(&p);
-	fixture_peer(&p.a, 1);
-	stream_pair(p.a.ns, "127.0.0.1", p.a.ns, "127.0.0.1", NULL, fds);
-	sends.fd = fds[0];
-	adds.fd = fds[0];
-	adds.p = &p;
-	swaps.p = &p;
-	call_start(&sends, call_send);
-	sleep_ms(100);
-	call_start(&adds, call_peer_on_b);
-	sleep_ms(100);
-	CHECK(!call_done(&sends));
-	CHECK(!call_done(&adds));
-	call_start(&swaps, call_swap_on_a);
-	CHECK_MSG(WAIT_FOR(call_done(&swaps), 2000),
-		  "the other device waits, too");
-
-	zero.range.start = (unsigned long)sends.page;
-	zero.range.len = 4096;
-	CHECK_EQ(0, ioctl(uffd, UFFDIO_ZEROPAGE, &zero));
-	pthread_join(sends.thread, NULL);
-	pthread_join(adds.thread, NULL);
-	pthread_join(swaps.thread, NULL);
-	CHECK_EQ(100, sends.ret);
-	CHECK_ERR(0, adds.ret);
-	CHECK_ERR(0, swaps.ret);
-	munmap(sends.page, 4096);
-	close(uffd);
-	pair_end(&p);
-	close(fds[0]);
-	close(fds[1]);
-}
-
 static const struct ktap_case cases[] = {
 	{ "the same peer ids on both", same_ids },
 	{ "the other's socket: ENOTSOCK with a sentence", socket_of_the_other },
 	{ "deleting one device leaves the other", deleting_one },
-	{ "a socket that stays locked holds up its device only",
-	  socket_locked },
 	{ "a socket without peers is an ordinary one again",
 	  socket_given_back },
 };

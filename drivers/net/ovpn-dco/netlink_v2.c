@@ -177,7 +177,6 @@ static int v2_pre_doit(const struct compat_genl_split_ops *ops, struct sk_buff *
 	ovpn = device_get(genl_info_net(info), info->attrs, info->extack);
 	if (IS_ERR(ovpn))
 		return PTR_ERR(ovpn);
-	/* Adding a peer waits for the lock of its socket, maybe for ever */
 	if (mutex_lock_killable(&ovpn->requests)) {
 		dev_put(ovpn->dev);
 		return -EINTR;
@@ -708,7 +707,9 @@ static const struct genl_multicast_group ovpn_v2_groups[] = {
 };
 
 /* Parallel, or a device that has to wait would have all families wait for it; see
- * struct ovpn_dev for its own requests
+ * struct ovpn_dev for its own requests. But no request may wait for userspace:
+ * it holds a lock that registering any family waits for, and all requests of all
+ * families wait for whoever registers one.
  */
 static struct genl_family ovpn_v2_family __ro_after_init = {
 	.name = OVPN_NL_NAME,

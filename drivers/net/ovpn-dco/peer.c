@@ -10,18 +10,16 @@
 #include "peer_table.h"
 #include "transport.h"
 
-static void peer_free(struct ovpn_peer *peer)
+static void peer_release(struct work_struct *work)
 {
+	struct ovpn_peer *peer = container_of(to_rcu_work(work),
+					      struct ovpn_peer, release);
+
 	ovpn_socket_put(peer->socket);
 	ovpn_endpoint_free(rcu_dereference_protected(peer->endpoint, true));
 	free_percpu(peer->stats);
 	netdev_put(peer->ovpn->dev, &peer->tracker);
 	kfree(peer);
-}
-
-static void peer_release(struct work_struct *work)
-{
-	peer_free(container_of(to_rcu_work(work), struct ovpn_peer, release));
 }
 
 /**
@@ -190,8 +188,8 @@ static void explain_add(int err, struct netlink_ext_ack *extack)
  * Nothing changes on failure. A point-to-point device drops the peer that it
  * had.
  *
- * Context: process, may sleep; in the task whose socket it is. One at a time
- * for a device.
+ * Context: process, may sleep; in the task whose socket it is, with
+ * @ovpn->requests held, see ovpn_socket_get().
  * Return: 0, an error of ovpn_socket_get(), -EINVAL for an address that is
  * missing or that the socket cannot reach, -EEXIST, -ENODEV or -ENOMEM.
  */
@@ -207,25 +205,22 @@ int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
 		return -ENOMEM;
 	}
 	err = peer_connect(peer, params, extack);
-	if (err) {
-		peer_free(peer);
-		return err;
-	}
+	if (err)
+		goto out;
 
 	ovpn_peer_get(peer);
 	err = ovpn_peer_table_add(peer);
 	if (err) {
 		explain_add(err, extack);
-		/* Lookups may have found it before it was taken back */
-		if (err != -ENOMEM) {
-			peer_free(peer);
-			return err;
-		}
 		ovpn_peer_put(peer);
 	} else {
 		ovpn_owner_uses(ovpn);
 		peer_start(peer);
 	}
+out:
+	/* If it was refused it is freed later: lookups may have found it, and its
+	 * socket may be locked
+	 */
 	ovpn_peer_put(peer);
 	return err;
 }

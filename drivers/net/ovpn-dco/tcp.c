@@ -58,7 +58,8 @@
 /**
  * struct ovpn_tcp - what a TCP socket has on top of struct ovpn_socket
  * @os: the socket
- * @work: writes what is queued, or reads what memory was short for
+ * @work: writes what is queued, or reads what memory was short for, or what came
+ *	before the peer
  * @framer: the stream coming in
  * @control: packets for userspace, with their length in front; the first may
  *	have been read in part
@@ -269,8 +270,11 @@ static bool read_stream(struct ovpn_socket *os)
 	struct ovpn_tcp *tcp = os->tcp;
 
 	/* Before the peer is complete, its packets wait */
-	if (unlikely(!os->started))
-		return false;
+	if (unlikely(!os->started)) {
+		if (!rcu_access_pointer(os->peer))
+			return false;
+		os->started = true;
+	}
 
 	/* TCP would stop for ever in front of a byte sent as urgent */
 	if (unlikely(tcp_sk(os->sk)->urg_data))
@@ -440,7 +444,7 @@ static int recv_locked(struct sock *sk, struct msghdr *msg, size_t len,
 			*gone = !copied;
 			break;
 		}
-		if (os->tcp->short_of_memory)
+		if (os->tcp->short_of_memory || !os->started)
 			read_more(os);
 		ret = copy_control(os->tcp, msg, len - copied, flags,
 				   flags & MSG_PEEK ? copied : 0);
@@ -716,7 +720,7 @@ static void tcp_work(struct work_struct *work)
 
 	lock_sock(sk);
 	if (socket_of(sk) == os) {
-		if (tcp->short_of_memory)
+		if (tcp->short_of_memory || !os->started)
 			read_more(os);
 		write_queue(os, false);
 	}
@@ -1105,12 +1109,10 @@ static int tcp_attach(struct ovpn_socket *os, struct netlink_ext_ack *extack)
 	return 0;
 }
 
-/* A peer is there: read what came before it. Socket lock held. */
+/* A peer is there: have what came before it read */
 static void tcp_start(struct ovpn_socket *os)
 {
-	os->started = true;
-	if (read_stream(os))
-		os->tcp->data_ready(os->sk);
+	queue_delayed_work(ovpn_socket_wq, &os->tcp->work, 0);
 }
 
 /* Put what userspace has not read, and half a packet, back to where it came

@@ -3,6 +3,7 @@
 
 #include <linux/delay.h>
 #include <linux/net.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <net/sock.h>
 
@@ -30,11 +31,12 @@ static const struct ovpn_transport *transport_of(const struct sock *sk,
 	return NULL;
 }
 
-/* How long to wait for a socket that is being given back, and how often to look:
- * milliseconds. It takes a grace period.
+/* How long to wait for a socket that is being given back, which takes grace
+ * periods, or that somebody has locked, in jiffies; and how often to look, in
+ * milliseconds
  */
-#define RELEASE_WAIT		2000
-#define RELEASE_LOOK		5
+#define SOCKET_WAIT		(2 * HZ)
+#define SOCKET_LOOK		5
 
 static LIST_HEAD(given_back);
 static DEFINE_SPINLOCK(given_back_lock);
@@ -126,23 +128,50 @@ socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
 	return os;
 }
 
+/* lock_sock() if nobody has to be waited for: whoever holds the lock may be
+ * waiting for memory of its own that never comes
+ */
+static bool lock_sock_try(struct sock *sk)
+{
+	bool owned;
+
+	spin_lock_bh(&sk->sk_lock.slock);
+	owned = sock_owned_by_user_nocheck(sk);
+	if (!owned) {
+		sk->sk_lock.owned = 1;
+		mutex_acquire(&sk->sk_lock.dep_map, 0, 1, _RET_IP_);
+	}
+	spin_unlock_bh(&sk->sk_lock.slock);
+	return !owned;
+}
+
+/* Wait, but neither for ever nor with the device's other requests: a request holds
+ * what registering any netlink family needs.
+ */
 static struct ovpn_socket *
 attach_or_wait(struct ovpn_dev *ovpn, struct socket *sock,
 	       const struct ovpn_transport *transport,
 	       struct netlink_ext_ack *extack)
 {
+	unsigned long end = jiffies + SOCKET_WAIT;
 	struct ovpn_socket *os;
-	unsigned int waited;
 
-	for (waited = 0; waited < RELEASE_WAIT; waited += RELEASE_LOOK) {
-		lock_sock(sock->sk);
-		os = socket_attach(ovpn, sock, transport, extack);
-		release_sock(sock->sk);
-		if (os != ERR_PTR(-EAGAIN))
-			return os;
-		msleep(RELEASE_LOOK);
-	}
-	NL_SET_ERR_MSG(extack, "socket is still being given back");
+	lockdep_assert_held(&ovpn->requests);
+
+	do {
+		if (lock_sock_try(sock->sk)) {
+			os = socket_attach(ovpn, sock, transport, extack);
+			release_sock(sock->sk);
+			if (os != ERR_PTR(-EAGAIN))
+				return os;
+		}
+		if (fatal_signal_pending(current))
+			break;
+		mutex_unlock(&ovpn->requests);
+		msleep(SOCKET_LOOK);
+		mutex_lock(&ovpn->requests);
+	} while (time_before(jiffies, end));
+	NL_SET_ERR_MSG(extack, "socket stays locked, or is still being given back");
 	return ERR_PTR(-EBUSY);
 }
 
@@ -152,11 +181,12 @@ attach_or_wait(struct ovpn_dev *ovpn, struct socket *sock,
  * @fd: the file descriptor
  * @extack: gets the cause of a refusal
  *
- * Context: process, may sleep; in the task whose file descriptor it is.
+ * Context: process, may sleep; in the task whose file descriptor it is, with
+ * @ovpn->requests held, which is let go of while waiting for the socket.
  * Return: the socket, for ovpn_socket_put(); or an ERR_PTR: -EBADF or -ENOTSOCK
  * (no socket behind the descriptor), -EOPNOTSUPP (not a transport we have),
  * -ENOTCONN (TCP that is not connected), -EBUSY (in use by another device or
- * another kind of tunnel), -ENOMEM.
+ * another kind of tunnel, or locked for two seconds), -ENOMEM.
  */
 struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
 				    struct netlink_ext_ack *extack)
@@ -187,7 +217,7 @@ struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
  * The last user detaches it: userspace has it back as it was, if it still has
  * it at all.
  *
- * Context: process, may sleep.
+ * Context: process, may sleep for as long as userspace has the socket locked.
  */
 void ovpn_socket_put(struct ovpn_socket *os)
 {
@@ -216,13 +246,10 @@ void ovpn_socket_put(struct ovpn_socket *os)
  * ovpn_socket_start - a peer on this socket has been published
  * @os: the socket
  *
- * Context: process, may sleep.
+ * Context: process.
  */
 void ovpn_socket_start(struct ovpn_socket *os)
 {
-	if (!os->transport->start)
-		return;
-	lock_sock(os->sk);
-	os->transport->start(os);
-	release_sock(os->sk);
+	if (os->transport->start)
+		os->transport->start(os);
 }

@@ -28,8 +28,8 @@ struct socket;
  * @owns: does this transport have that socket now? Socket lock held.
  * @attach: take over os->sk, whose socket lock is held; may sleep. Returns 0 or
  *	an errno, with the cause in extack.
- * @start: a peer has been published, receive for it; socket lock held. NULL if
- *	there is nothing to do.
+ * @start: a peer has been published, receive for it. NULL if there is nothing
+ *	to do.
  * @detach: give it back, as it was, but for sk_user_data; socket lock held, may
  *	sleep
  * @release: a grace period later: give sk_user_data back as well; socket lock
@@ -63,7 +63,8 @@ struct ovpn_transport {
  *	queued
  * @peer: of a stream, the peer that is published, or NULL. Set and cleared
  *	with the lock of the table of peers held, read under RCU.
- * @started: of a stream, whether it has had one; guarded by the socket lock
+ * @started: of a stream, whether it has been read for one; guarded by the socket
+ *	lock
  * @mc_loop: of UDP, the socket's setting before we came, to put back
  * @tcp: of TCP, the rest
  * @list: in the list of sockets that have been given back, but are not free yet

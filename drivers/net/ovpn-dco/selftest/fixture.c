@@ -219,6 +219,26 @@ void test_vpn6(struct in6_addr *addr, u32 id)
 }
 
 /**
+ * test_peer_new - add a peer as a request would
+ * @td: the device
+ * @params: the peer
+ *
+ * Context: process, may sleep.
+ * Return: what ovpn_peer_new() says.
+ */
+int test_peer_new(struct test_device *td, const struct ovpn_peer_params *params)
+{
+	int err;
+
+	mutex_lock(&td->ovpn->requests);
+	err = ovpn_peer_new(td->ovpn, params, NULL);
+	mutex_unlock(&td->ovpn->requests);
+	if (!err)
+		atomic_inc(&td->added);
+	return err;
+}
+
+/**
  * test_peer_add_at - add a peer
  * @td: the device
  * @id: the peer's id, which all its addresses follow from
@@ -233,15 +253,11 @@ int test_peer_add_at(struct test_device *td, u32 id, unsigned int place)
 		.id = id,
 		.fd = td->fd,
 	};
-	int err;
 
 	test_remote(&params.remote, id, place);
 	test_vpn4(&params.vpn4, id);
 	test_vpn6(&params.vpn6, id);
-	err = ovpn_peer_new(td->ovpn, &params, NULL);
-	if (!err)
-		atomic_inc(&td->added);
-	return err;
+	return test_peer_new(td, &params);
 }
 
 /**

@@ -24,7 +24,7 @@
  * struct test_device - a device of our own, on a socket of our own
  * @ovpn: the device
  * @fd: a UDP socket for both IPv6 and IPv4
- * @added: peers added with test_peer_add()
+ * @added: peers added
  * @deleted: how often userspace would have been told of a deletion
  * @reason: the cause of the last one
  * @held: peers that the test has a reference on
@@ -75,6 +75,8 @@ void test_wait_for_free(void);
 void test_remote(struct ovpn_sockaddr *addr, u32 id, unsigned int place);
 void test_vpn4(struct in6_addr *addr, u32 id);
 void test_vpn6(struct in6_addr *addr, u32 id);
+int test_peer_new(struct test_device *td,
+		  const struct ovpn_peer_params *params);
 int test_peer_add(struct test_device *td, u32 id);
 int test_peer_add_at(struct test_device *td, u32 id, unsigned int place);
 struct ovpn_peer *test_peer_get(struct kunit *test, struct test_device *td,

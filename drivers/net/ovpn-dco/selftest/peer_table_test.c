@@ -122,9 +122,7 @@ static void table_shared_addresses(struct kunit *test)
 	test_vpn6(&params.vpn6, 9);
 	for (id = 1; id <= 3; id++) {
 		params.id = id;
-		KUNIT_ASSERT_EQ(test, 0, ovpn_peer_new(td->ovpn, &params,
-						       NULL));
-		atomic_inc(&td->added);
+		KUNIT_ASSERT_EQ(test, 0, test_peer_new(td, &params));
 		/* The last one to come is meant */
 		KUNIT_EXPECT_EQ(test, id, by_vpn4(td, 9));
 		KUNIT_EXPECT_EQ(test, id, by_vpn6(td, 9));
@@ -152,8 +150,7 @@ static void table_no_vpn_address(struct kunit *test)
 
 	/* No address is not an address that could be found */
 	test_remote(&params.remote, 1, 0);
-	KUNIT_EXPECT_EQ(test, 0, ovpn_peer_new(td->ovpn, &params, NULL));
-	atomic_inc(&td->added);
+	KUNIT_EXPECT_EQ(test, 0, test_peer_new(td, &params));
 	KUNIT_EXPECT_EQ(test, 1, by_id(td, 1));
 	KUNIT_EXPECT_EQ(test, TEST_NOBODY, by_vpn_addr(td, &in6addr_any));
 	test_peer_del(td, 1, OVPN_DEL_PEER_REASON_USERSPACE);
