@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <arpa/inet.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -120,6 +121,21 @@ static void *send_page(void *arg)
 	struct call *c = arg;
 
 	call_return(c, send(c->fd, trap.page, 100, MSG_NOSIGNAL));
+	return NULL;
+}
+
+/* As part of a datagram, or there would be no need for the lock */
+static void *send_page_udp(void *arg)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(9),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	struct call *c = arg;
+
+	call_return(c, sendto(c->fd, trap.page, 100, MSG_MORE,
+			      (struct sockaddr *)&to, sizeof(to)));
 	return NULL;
 }
 
@@ -296,11 +312,176 @@ static void family_registers(void)
 	locked_end(&l);
 }
 
+/* ---- devices and namespaces that go ---- */
+
+static void tcp_peer(const struct fixture *f, uint32_t id, int fd)
+{
+	struct ovpn_peer_args args = fixture_peer_args(f, id);
+	int err;
+
+	args.socket = fd;
+	err = ovpn_nl_new_peer(f->nl, f->ifindex, &args);
+	if (err)
+		ktap_bail("cannot create peer %u: %s (%s)", id, strerror(-err),
+			  ovpn_nl_extack(f->nl));
+}
+
+static void check_link_goes(const struct fixture *f)
+{
+	pid_t pid = netns_spawn(f->ns, "ip link del ovpn0");
+
+	if (!CHECK_MSG(netns_wait(pid, SOON_MS), "the device waits"))
+		trap_open();
+	CHECK(netns_wait(pid, SOON_MS));
+}
+
+static void device_goes(void)
+{
+	struct locked l = { 0 };
+	char byte;
+
+	if (!trap_set())
+		return;
+	fixture_start(&l.f, OVPN_MODE_MP);
+	stream_pair(l.f.ns, LO, l.f.ns, LO, NULL, l.fds);
+	tcp_peer(&l.f, 1, l.fds[0]);
+	l.holder.fd = l.fds[0];
+	call_start(&l.holder, send_page);
+	trap_has(1);
+	check_link_goes(&l.f);
+	/* what comes in meanwhile is kept */
+	CHECK_EQ(1, send(l.fds[1], "x", 1, 0));
+	trap_open();
+	CHECK_EQ(100, call_end(&l.holder));
+	CHECK(stream_detached(l.fds[0]));
+	CHECK_EQ(1, stream_read(l.fds[0], &byte, 1, 2000));
+	CHECK_EQ('x', byte);
+	locked_end(&l);
+}
+
+static void device_goes_udp(void)
+{
+	struct call holder = { 0 };
+	struct fixture f;
+
+	if (!trap_set())
+		return;
+	fixture_start(&f, OVPN_MODE_MP);
+	fixture_peers(&f, 1, 3);
+	holder.fd = f.sock;
+	call_start(&holder, send_page_udp);
+	trap_has(1);
+	check_link_goes(&f);
+	/* without a device it is a socket like any other */
+	fixture_send(&f, 1, "\x48\0\0\1 not for the kernel", 22);
+	trap_open();
+	CHECK_EQ(100, call_end(&holder));
+	trap_end();
+	fixture_end(&f);
+}
+
+/* The one of the sockets stays. */
+static void namespace_goes(void)
+{
+	struct netns *other = netns_new("other");
+	struct call holders[2] = { 0 };
+	struct fixture f;
+	int fds[2], udp;
+
+	if (!trap_set())
+		return;
+	fixture_start(&f, OVPN_MODE_MP);
+	netns_veth(f.ns, "w0", other, "w1");
+	stream_pair(other, LO, other, LO, NULL, fds);
+	udp = udp_socket(other, LO, 0);
+	tcp_peer(&f, 1, fds[0]);
+	close(f.sock);
+	f.sock = udp;
+	fixture_peer(&f, 2);
+	holders[0].fd = fds[0];
+	call_start(&holders[0], send_page);
+	holders[1].fd = udp;
+	call_start(&holders[1], send_page_udp);
+	trap_has(2);
+
+	ovpn_nl_close(f.nl);
+	close(f.far);
+	netns_free(f.ns);
+	CHECK(WAIT_FOR(!netns_ifindex(other, "w1"), SOON_MS));
+	/* and the next one that goes */
+	netns_veth(other, "w0", netns_home(), "locked1");
+	netns_free(other);
+	trap_open();
+	CHECK_EQ(100, call_end(&holders[0]));
+	CHECK_EQ(100, call_end(&holders[1]));
+	trap_end();
+	CHECK(stream_detached(fds[0]));
+	close(fds[0]);
+	close(fds[1]);
+	close(udp);
+	CHECK(WAIT_FOR(!netns_ifindex(NULL, "locked1"), SOON_MS));
+}
+
+/* ---- traffic ---- */
+
+/* Into the tunnel, to whoever is there, less than one sender may have queued. */
+static void send_inside(const struct fixture *f)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(9),
+		.sin_addr.s_addr = inet_addr("10.9.0.1"),
+	};
+	int fd = udp_socket(f->ns, "10.9.255.254", 0), i;
+	static const char data[1200];
+
+	for (i = 0; i < 50; i++)
+		sendto(fd, data, sizeof(data), MSG_DONTWAIT,
+		       (struct sockaddr *)&to, sizeof(to));
+	close(fd);
+}
+
+/* A connection that stopped the device is gone with its peer. */
+static void next_peer_sends(void)
+{
+	struct locked l = { 0 };
+	struct wire_key key;
+	uint8_t got[2048];
+	int i;
+
+	if (!trap_set())
+		return;
+	wire_key_random(&key, OVPN_CIPHER_ALG_AES_GCM, 32, 0);
+	fixture_start(&l.f, OVPN_MODE_P2P);
+	stream_pair(l.f.ns, LO, l.f.ns, LO, NULL, l.fds);
+	tcp_peer(&l.f, 1, l.fds[0]);
+	fixture_key(&l.f, 1, &key);
+	l.holder.fd = l.fds[0];
+	call_start(&l.holder, send_page);
+	trap_has(1);
+	for (i = 0; i < 8; i++)
+		send_inside(&l.f);
+	fixture_peer(&l.f, 2);
+	fixture_key(&l.f, 2, &key);
+	sleep_ms(500);
+	send_inside(&l.f);
+	CHECK_GE(1000, udp_recv(l.f.far, got, sizeof(got), SOON_MS, NULL));
+	trap_open();
+	CHECK_EQ(100, call_end(&l.holder));
+	locked_end(&l);
+}
+
 static const struct ktap_case cases[] = {
 	{ "NEW_PEER waits for a locked socket, nobody else", new_peer_waits },
 	{ "NEW_PEER gives up: ENOTSOCK with a sentence", new_peer_gives_up },
 	{ "NEW_PEER waits while a netlink family registers",
 	  family_registers },
+	{ "the device of a locked TCP socket goes", device_goes },
+	{ "the device of a locked UDP socket goes", device_goes_udp },
+	{ "the namespace of the device of locked sockets goes",
+	  namespace_goes },
+	{ "the next peer sends, whatever the last one's socket does",
+	  next_peer_sends },
 };
 
 int main(void)

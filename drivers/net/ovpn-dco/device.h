@@ -58,8 +58,9 @@ struct ovpn_abi {
  * @expired_logged: when a request for an expired peer was last logged, in
  *	jiffies; 0 for never
  *
- * Life: ndo_init to ndo_uninit, which retires all peers. Each peer and each
- * socket holds the net_device until it is freed.
+ * Life: ndo_init to ndo_uninit, which retires all peers. Each peer holds the
+ * net_device until it is freed, each socket until a grace period after its last
+ * peer, whoever has it locked.
  */
 struct ovpn_dev {
 	struct net_device *dev;
@@ -77,11 +78,13 @@ struct ovpn_dev {
 	unsigned long expired_logged;
 };
 
-/* Frees keys, looks at timeouts: does not wait for others, never takes RTNL */
+/* Frees keys and peers, gives sockets back, looks at timeouts: does not wait for
+ * others, never takes RTNL
+ */
 extern struct workqueue_struct *ovpn_wq;
 
-/* Frees peers, gives sockets back, writes to them: may have to wait until
- * userspace unlocks its socket. Never takes RTNL.
+/* Writes to sockets and reads them: may have to wait until userspace unlocks its
+ * socket. Never takes RTNL.
  */
 extern struct workqueue_struct *ovpn_socket_wq;
 

@@ -40,21 +40,22 @@ int ovpn_workqueues_alloc(void)
 }
 
 /**
- * ovpn_workqueues_flush - wait until what nobody uses any more is freed
+ * ovpn_workqueues_flush - wait until all is freed
  *
- * Context: process, may sleep.
+ * Context: process, may sleep; nobody may use a peer any more.
  */
 void ovpn_workqueues_flush(void)
 {
 	/* What RCU is about to queue, what is queued, and what that has queued
-	 * by RCU or freed: keys first, which hold peers
+	 * by RCU or freed: keys, which hold peers, which hold sockets
 	 */
 	rcu_barrier();
 	flush_workqueue(ovpn_wq);
 	rcu_barrier();
-	flush_workqueue(ovpn_socket_wq);
+	flush_workqueue(ovpn_wq);
+	ovpn_sockets_wait();
 	rcu_barrier();
-	flush_workqueue(ovpn_socket_wq);
+	flush_workqueue(ovpn_wq);
 }
 
 /**

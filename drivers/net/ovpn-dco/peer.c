@@ -63,7 +63,7 @@ struct ovpn_peer *ovpn_peer_find(struct ovpn_dev *ovpn, u32 id)
 void ovpn_peer_put(struct ovpn_peer *peer)
 {
 	if (refcount_dec_and_test(&peer->refs))
-		queue_rcu_work(ovpn_socket_wq, &peer->release);
+		queue_rcu_work(ovpn_wq, &peer->release);
 }
 
 static void vpn_addr_init(struct ovpn_peer *peer, struct ovpn_vpn_addr *addr,

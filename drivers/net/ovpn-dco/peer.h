@@ -64,7 +64,8 @@ struct ovpn_peer_params {
  * @vpn6: its IPv6 address inside the tunnel. Fixed.
  * @endpoint: where it is; replaced under the table's lock, read under RCU;
  *	never NULL
- * @socket: what we reach it through; given back when the peer is freed. Fixed.
+ * @socket: what we reach it through; not ours any more when the peer is freed.
+ *	Fixed.
  * @keys: its key slots, with a lock of their own
  * @stats: its traffic, per CPU
  * @keepalive_interval: seconds without sending before we ping; 0 is never
@@ -100,8 +101,9 @@ struct ovpn_peer_params {
  *	  +-------------+
  *
  * ovpn_peer_retire() is the only way out, whatever the reason, and does nothing
- * the second time. All peers that are retired at a time share one grace period.
- * What is freed then is freed in process context, and may sleep.
+ * the second time. All peers that are retired at a time share one grace period,
+ * and who is refused has one as well. What is freed then is freed in process
+ * context, and may sleep, but waits for nobody.
  */
 struct ovpn_peer {
 	struct ovpn_dev *ovpn;

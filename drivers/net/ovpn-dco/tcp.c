@@ -165,12 +165,14 @@ static void call_leave(void)
 /**
  * struct reading - one look at what has come in
  * @os: the socket
+ * @ovpn: the device, or NULL: then data packets are nobody's
  * @data: data packets, not yet opened
  * @control: there was something for userspace
  * @err: what ended it, if not the end of the data
  */
 struct reading {
 	struct ovpn_socket *os;
+	struct ovpn_dev *ovpn;
 	struct sk_buff_head data;
 	bool control;
 	int err;
@@ -184,19 +186,23 @@ static void open_data(struct reading *reading)
 	if (likely(peer))
 		ovpn_receive(peer, &reading->data);
 	else
-		ovpn_drop_queue(os->ovpn, NULL, &reading->data,
+		ovpn_drop_queue(reading->ovpn, NULL, &reading->data,
 				OVPN_DROP_RX_UNKNOWN_PEER);
 }
 
 /* A packet is complete: whose is it? */
 static void sort(struct reading *reading, struct sk_buff *skb)
 {
-	struct ovpn_socket *os = reading->os;
-	struct ovpn_tcp *tcp = os->tcp;
+	struct ovpn_tcp *tcp = reading->os->tcp;
+	struct ovpn_dev *ovpn = reading->ovpn;
 
 	if (likely(skb->data[0] >> OVPN_OPCODE_SHIFT == OVPN_OP_DATA_V2)) {
+		if (unlikely(!ovpn)) {
+			consume_skb(skb);
+			return;
+		}
 		if (unlikely(skb->len < OVPN_OP_LEN)) {
-			ovpn_drop(os->ovpn, NULL, skb, OVPN_DROP_RX_SHORT);
+			ovpn_drop(ovpn, NULL, skb, OVPN_DROP_RX_SHORT);
 			return;
 		}
 		__skb_queue_tail(&reading->data, skb);
@@ -205,7 +211,8 @@ static void sort(struct reading *reading, struct sk_buff *skb)
 		return;
 	}
 
-	ovpn_event_add(os->ovpn->stats, OVPN_EVENT_RX_CONTROL);
+	if (likely(ovpn))
+		ovpn_event_add(ovpn->stats, OVPN_EVENT_RX_CONTROL);
 	ovpn_frame_push(skb);
 	tcp->control_size += skb->truesize;
 	WRITE_ONCE(tcp->control_len, tcp->control_len + skb->len);
@@ -287,6 +294,7 @@ static bool read_stream(struct ovpn_socket *os)
 	/* This may be a softirq, or a process that has just let go of the lock */
 	local_bh_disable();
 	rcu_read_lock();
+	reading.ovpn = rcu_dereference(os->ovpn);
 	tcp_read_sock(os->sk, &desc, read_actor);
 	if (!skb_queue_empty(&reading.data))
 		open_data(&reading);
@@ -527,19 +535,39 @@ static bool may_stop(const struct ovpn_dev *ovpn)
 	       rcu_dereference_bh(txq->qdisc)->enqueue;
 }
 
+/* The device may send; lock of the queue and rcu_read_lock held */
+static void wake(struct ovpn_tcp *tcp)
+{
+	const struct ovpn_dev *ovpn = rcu_dereference(tcp->os->ovpn);
+
+	tcp->stopped = false;
+	if (ovpn && netif_running(ovpn->dev))
+		netif_tx_wake_all_queues(ovpn->dev);
+}
+
 /* Bytes are not queued any more */
 static void unqueue(struct ovpn_tcp *tcp, unsigned int bytes)
 {
-	struct net_device *dev = tcp->os->ovpn->dev;
-
+	rcu_read_lock();
 	spin_lock_bh(&tcp->queue.lock);
 	WRITE_ONCE(tcp->queued, tcp->queued - bytes);
-	if (tcp->stopped && tcp->queued <= QUEUE_WAKE) {
-		tcp->stopped = false;
-		if (netif_running(dev))
-			netif_tx_wake_all_queues(dev);
-	}
+	if (tcp->stopped && tcp->queued <= QUEUE_WAKE)
+		wake(tcp);
 	spin_unlock_bh(&tcp->queue.lock);
+	rcu_read_unlock();
+}
+
+/* What is queued is not the device's any more, which may send to other peers */
+static void tcp_idle(struct ovpn_socket *os)
+{
+	struct ovpn_tcp *tcp = os->tcp;
+
+	rcu_read_lock();
+	spin_lock_bh(&tcp->queue.lock);
+	if (tcp->stopped)
+		wake(tcp);
+	spin_unlock_bh(&tcp->queue.lock);
+	rcu_read_unlock();
 }
 
 /* Throw away all that is queued, but for a packet that is written in part */
@@ -547,6 +575,7 @@ static void drop_queued(struct ovpn_tcp *tcp)
 {
 	struct sk_buff_head drop;
 	unsigned int bytes = 0;
+	struct ovpn_dev *ovpn;
 	struct sk_buff *skb;
 
 	__skb_queue_head_init(&drop);
@@ -560,8 +589,13 @@ static void drop_queued(struct ovpn_tcp *tcp)
 	skb_queue_walk(&drop, skb)
 		bytes += skb->len;
 	local_bh_disable();
-	ovpn_drop_queue(tcp->os->ovpn, NULL, &drop,
-			OVPN_DROP_TX_NO_CONNECTION);
+	rcu_read_lock();
+	ovpn = rcu_dereference(tcp->os->ovpn);
+	if (ovpn)
+		ovpn_drop_queue(ovpn, NULL, &drop, OVPN_DROP_TX_NO_CONNECTION);
+	else
+		__skb_queue_purge(&drop);
+	rcu_read_unlock();
 	local_bh_enable();
 	unqueue(tcp, bytes);
 }
@@ -774,6 +808,8 @@ static void tcp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 		if (likely(skb->dev)) {
 			dev_packets++;
 			dev_bytes += skb->len - OVPN_HEADER_LEN;
+			/* It may be gone before the packet is */
+			skb->dev = NULL;
 		}
 		ovpn_frame_push(skb);
 		bytes += skb->len;
@@ -1211,6 +1247,7 @@ const struct ovpn_transport ovpn_tcp_transport = {
 	.owns = tcp_owns,
 	.attach = tcp_attach,
 	.start = tcp_start,
+	.idle = tcp_idle,
 	.detach = tcp_detach,
 	.release = tcp_release,
 	.free = tcp_free,

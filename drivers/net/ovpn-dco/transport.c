@@ -5,6 +5,7 @@
 #include <linux/net.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 #include <net/sock.h>
 
 #include "compat/compat.h"
@@ -38,6 +39,14 @@ static const struct ovpn_transport *transport_of(const struct sock *sk,
 #define SOCKET_WAIT		(2 * HZ)
 #define SOCKET_LOOK		5
 
+/* How long until a socket that is to be given back is looked at again, if it was
+ * locked, in jiffies
+ */
+#define UNLOCK_LOOK		(HZ / 50 ?: 1)
+
+/* How many there are that are not free yet */
+static atomic_t sockets = ATOMIC_INIT(0);
+
 static LIST_HEAD(given_back);
 static DEFINE_SPINLOCK(given_back_lock);
 
@@ -58,76 +67,6 @@ static bool is_given_back(const struct sock *sk)
 	return found;
 }
 
-static void socket_gone(struct work_struct *work)
-{
-	struct ovpn_socket *os = container_of(to_rcu_work(work),
-					      struct ovpn_socket, gone);
-	struct socket *sock = os->sock;
-
-	lock_sock(sock->sk);
-	os->transport->release(os);
-	spin_lock(&given_back_lock);
-	list_del(&os->list);
-	spin_unlock(&given_back_lock);
-	release_sock(sock->sk);
-
-	if (os->transport->free)
-		os->transport->free(os);
-	netdev_put(os->ovpn->dev, &os->tracker);
-	sockfd_put(sock);
-	kfree(os);
-}
-
-/* Find the ovpn_socket of @sk or make it; one more user either way. -EAGAIN if
- * it is just being given back.
- */
-static struct ovpn_socket *
-socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
-	      const struct ovpn_transport *transport,
-	      struct netlink_ext_ack *extack)
-{
-	struct sock *sk = sock->sk;
-	struct ovpn_socket *os;
-	int err;
-
-	if (is_given_back(sk))
-		return ERR_PTR(-EAGAIN);
-	if (transport->owns(sk)) {
-		os = rcu_dereference_protected(__sk_user_data(sk),
-					       lockdep_sock_is_held(sk));
-		if (os->ovpn != ovpn) {
-			NL_SET_ERR_MSG(extack,
-				       "socket carries peers of another device");
-			return ERR_PTR(-EBUSY);
-		}
-		os->users++;
-		return os;
-	}
-
-	os = kzalloc(sizeof(*os), GFP_KERNEL);
-	if (!os) {
-		NL_SET_ERR_MSG(extack, "out of memory");
-		return ERR_PTR(-ENOMEM);
-	}
-	os->transport = transport;
-	os->sock = sock;
-	os->sk = sk;
-	os->ovpn = ovpn;
-	os->users = 1;
-	spin_lock_init(&os->order);
-	INIT_RCU_WORK(&os->gone, socket_gone);
-
-	err = transport->attach(os, extack);
-	if (err) {
-		kfree(os);
-		return ERR_PTR(err);
-	}
-
-	get_file(sock->file);
-	netdev_hold(ovpn->dev, &os->tracker, GFP_KERNEL);
-	return os;
-}
-
 /* lock_sock() if nobody has to be waited for: whoever holds the lock may be
  * waiting for memory of its own that never comes
  */
@@ -143,6 +82,116 @@ static bool lock_sock_try(struct sock *sk)
 	}
 	spin_unlock_bh(&sk->sk_lock.slock);
 	return !owned;
+}
+
+static void socket_free(struct ovpn_socket *os)
+{
+	if (os->transport->free)
+		os->transport->free(os);
+	sockfd_put(os->sock);
+	kfree(os);
+	if (atomic_dec_and_test(&sockets))
+		wake_up_var(&sockets);
+}
+
+static void grace_period_over(struct rcu_head *rcu)
+{
+	struct ovpn_socket *os = container_of(rcu, struct ovpn_socket, rcu);
+
+	queue_delayed_work(ovpn_wq, &os->release, 0);
+}
+
+/* Go on with giving a socket back, after a grace period, as soon as it is not
+ * locked
+ */
+static void socket_release(struct work_struct *work)
+{
+	struct ovpn_socket *os = container_of(to_delayed_work(work),
+					      struct ovpn_socket, release);
+	struct sock *sk = os->sk;
+	bool detached;
+
+	/* Nobody has found it through the socket and is still busy with it */
+	if (os->dev) {
+		netdev_put(os->dev, &os->tracker);
+		os->dev = NULL;
+	}
+
+	if (!lock_sock_try(sk)) {
+		queue_delayed_work(ovpn_wq, &os->release, UNLOCK_LOOK);
+		return;
+	}
+	detached = !list_empty(&os->list);
+	if (detached)
+		os->transport->release(os);
+	else
+		os->transport->detach(os);
+	spin_lock(&given_back_lock);
+	if (detached)
+		list_del(&os->list);
+	else
+		list_add(&os->list, &given_back);
+	spin_unlock(&given_back_lock);
+	release_sock(sk);
+
+	if (detached)
+		socket_free(os);
+	else
+		call_rcu(&os->rcu, grace_period_over);
+}
+
+/* Find the ovpn_socket of @sk or make it; one more user either way. -EAGAIN if
+ * it is just being given back.
+ */
+static struct ovpn_socket *
+socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
+	      const struct ovpn_transport *transport,
+	      struct netlink_ext_ack *extack)
+{
+	struct sock *sk = sock->sk;
+	struct ovpn_socket *os;
+	struct ovpn_dev *other;
+	int err;
+
+	if (is_given_back(sk))
+		return ERR_PTR(-EAGAIN);
+	if (transport->owns(sk)) {
+		os = rcu_dereference_protected(__sk_user_data(sk),
+					       lockdep_sock_is_held(sk));
+		other = rcu_access_pointer(os->ovpn);
+		if (other && other != ovpn) {
+			NL_SET_ERR_MSG(extack,
+				       "socket carries peers of another device");
+			return ERR_PTR(-EBUSY);
+		}
+		return refcount_inc_not_zero(&os->users) ? os : ERR_PTR(-EAGAIN);
+	}
+
+	os = kzalloc(sizeof(*os), GFP_KERNEL);
+	if (!os) {
+		NL_SET_ERR_MSG(extack, "out of memory");
+		return ERR_PTR(-ENOMEM);
+	}
+	os->transport = transport;
+	os->sock = sock;
+	os->sk = sk;
+	RCU_INIT_POINTER(os->ovpn, ovpn);
+	os->dev = ovpn->dev;
+	refcount_set(&os->users, 1);
+	spin_lock_init(&os->order);
+	INIT_LIST_HEAD(&os->list);
+	INIT_DELAYED_WORK(&os->release, socket_release);
+
+	err = transport->attach(os, extack);
+	if (err) {
+		kfree(os);
+		return ERR_PTR(err);
+	}
+
+	get_file(sock->file);
+	netdev_hold(os->dev, &os->tracker, GFP_KERNEL);
+	atomic_inc(&sockets);
+	return os;
 }
 
 /* Wait, but neither for ever nor with the device's other requests: a request holds
@@ -214,32 +263,20 @@ struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
  * ovpn_socket_put - a peer does not use its socket any more
  * @os: the socket; or NULL
  *
- * The last user detaches it: userspace has it back as it was, if it still has
- * it at all.
+ * After the last one it is detached, as soon as it is not locked: userspace has it
+ * back as it was, if it still has it at all.
  *
- * Context: process, may sleep for as long as userspace has the socket locked.
+ * Context: process.
  */
 void ovpn_socket_put(struct ovpn_socket *os)
 {
-	struct sock *sk;
-	bool last;
-
-	if (!os)
+	if (!os || !refcount_dec_and_test(&os->users))
 		return;
 
-	sk = os->sk;
-	lock_sock(sk);
-	last = !--os->users;
-	if (last) {
-		os->transport->detach(os);
-		spin_lock(&given_back_lock);
-		list_add(&os->list, &given_back);
-		spin_unlock(&given_back_lock);
-	}
-	release_sock(sk);
-	/* Whoever else has it now may be the last one by now */
-	if (last)
-		queue_rcu_work(ovpn_socket_wq, &os->gone);
+	if (os->transport->idle)
+		os->transport->idle(os);
+	RCU_INIT_POINTER(os->ovpn, NULL);
+	call_rcu(&os->rcu, grace_period_over);
 }
 
 /**
@@ -252,4 +289,15 @@ void ovpn_socket_start(struct ovpn_socket *os)
 {
 	if (os->transport->start)
 		os->transport->start(os);
+}
+
+/**
+ * ovpn_sockets_wait - wait until all sockets have been given back
+ *
+ * Context: process, may sleep for as long as userspace has one of them locked;
+ * all peers are gone, or about to be freed in the background.
+ */
+void ovpn_sockets_wait(void)
+{
+	wait_var_event(&sockets, !atomic_read(&sockets));
 }

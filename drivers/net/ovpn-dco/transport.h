@@ -8,6 +8,7 @@
 #define _OVPN_TRANSPORT_H
 
 #include <linux/netdevice.h>
+#include <linux/refcount.h>
 #include <linux/skbuff.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
@@ -30,6 +31,8 @@ struct socket;
  *	an errno, with the cause in extack.
  * @start: a peer has been published, receive for it. NULL if there is nothing
  *	to do.
+ * @idle: the last peer is gone, and nobody sends through it any more; os->ovpn is
+ *	still there. NULL if there is nothing to do.
  * @detach: give it back, as it was, but for sk_user_data; socket lock held, may
  *	sleep
  * @release: a grace period later: give sk_user_data back as well; socket lock
@@ -44,6 +47,7 @@ struct ovpn_transport {
 	bool (*owns)(const struct sock *sk);
 	int (*attach)(struct ovpn_socket *os, struct netlink_ext_ack *extack);
 	void (*start)(struct ovpn_socket *os);
+	void (*idle)(struct ovpn_socket *os);
 	void (*detach)(struct ovpn_socket *os);
 	void (*release)(struct ovpn_socket *os);
 	void (*free)(struct ovpn_socket *os);
@@ -56,9 +60,11 @@ struct ovpn_transport {
  * @sock: the socket. We hold its file: it stays open for the data channel until
  *	the last peer on it is gone, whatever userspace does.
  * @sk: the same, for the data path
- * @ovpn: the device whose packets it carries; counted by @tracker
- * @tracker: for @ovpn
- * @users: how many peers use it; guarded by the socket lock
+ * @ovpn: the device whose packets it carries, read under RCU; NULL without a
+ *	peer, and nobody counts or wakes anything then
+ * @dev: the same, for a grace period longer; counted by @tracker
+ * @tracker: for @dev
+ * @users: how many peers use it; who finds none must leave it alone
  * @order: of a stream, held from when packets get their ids until they are
  *	queued
  * @peer: of a stream, the peer that is published, or NULL. Set and cleared
@@ -67,8 +73,10 @@ struct ovpn_transport {
  *	lock
  * @mc_loop: of UDP, the socket's setting before we came, to put back
  * @tcp: of TCP, the rest
- * @list: in the list of sockets that have been given back, but are not free yet
- * @gone: frees it, after a grace period
+ * @list: in the list of sockets that have been given back, but are not free yet;
+ *	empty before
+ * @release: gives it back and frees it, in two steps
+ * @rcu: a grace period before each of them
  *
  * Life:
  *
@@ -84,34 +92,46 @@ struct ovpn_transport {
  *	                                 | ovpn_socket_put() by the last peer
  *	                                 v
  *	                      +---------------------+
- *	                      | given back, but for |  who wants to attach it again
- *	                      | sk_user_data        |  has to wait
+ *	                      | idle: without a     |  who wants to attach it again
+ *	                      | device              |  has to wait, from here on
  *	                      +---------------------+
  *	                                 |
- *	                                 | a grace period
+ *	                                 | a grace period, which ends with the
+ *	                                 | device's; then the socket lock
+ *	                                 v
+ *	                      +---------------------+
+ *	                      | given back, but for |
+ *	                      | sk_user_data        |
+ *	                      +---------------------+
+ *	                                 |
+ *	                                 | a grace period, and the socket lock
  *	                                 v
  *	                              freed
  *
- * Until it is freed it holds the file and the device. What userspace does to
- * the socket, closing it included, changes nothing of that: the peers are what
- * keeps it. A stream that has lost its connection has its peer deleted, by
- * whoever notices first. If the process that configured the device dies, see
- * owner.c.
+ * Until it is freed it holds the file. What userspace does to the socket, closing
+ * it included, changes nothing of that: the peers are what keeps it. A stream that
+ * has lost its connection has its peer deleted, by whoever notices first. If the
+ * process that configured the device dies, see owner.c.
+ *
+ * Userspace can keep it locked for ever, and nobody else may have to wait for
+ * that: so the device is let go of before, and the lock is only ever tried.
  */
 struct ovpn_socket {
 	const struct ovpn_transport *transport;
 	struct socket *sock;
 	struct sock *sk;
-	struct ovpn_dev *ovpn;
+	struct ovpn_dev __rcu *ovpn;
+	struct net_device *dev;
 	netdevice_tracker tracker;
-	unsigned int users;
+	refcount_t users;
 	spinlock_t order; /* see above */
 	struct ovpn_peer __rcu *peer;
 	bool started;
 	bool mc_loop;
 	struct ovpn_tcp *tcp;
 	struct list_head list;
-	struct rcu_work gone;
+	struct delayed_work release;
+	struct rcu_head rcu;
 };
 
 extern const struct ovpn_transport ovpn_udp_transport;
@@ -124,5 +144,6 @@ struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
 				    struct netlink_ext_ack *extack);
 void ovpn_socket_put(struct ovpn_socket *os);
 void ovpn_socket_start(struct ovpn_socket *os);
+void ovpn_sockets_wait(void);
 
 #endif /* _OVPN_TRANSPORT_H */

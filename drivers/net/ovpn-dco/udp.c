@@ -46,7 +46,9 @@ static int udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
 	os = rcu_dereference_sk_user_data(sk);
 	if (unlikely(!os))
 		return 1;
-	ovpn = os->ovpn;
+	ovpn = rcu_dereference(os->ovpn);
+	if (unlikely(!ovpn))
+		return 1;
 
 	op = skb_header_pointer(skb, sizeof(struct udphdr), sizeof(buf), &buf);
 	if (unlikely(!op)) {
