@@ -956,8 +956,14 @@ static int send_locked(struct sock *sk, struct msghdr *msg, bool *gone)
 			*gone = !sent;
 			break;
 		}
+		/* Looked at once only: anybody may take it away meanwhile */
+		if (can_send(sk) && sk->sk_err) {
+			ret = sent ? 0 : sock_error(sk);
+			if (sent || ret)
+				break;
+		}
 		/* Without a connection this is how to learn why */
-		if (!can_send(sk) || sk->sk_err || room_for_user(os)) {
+		if (!can_send(sk) || room_for_user(os)) {
 			ret = write_for_user(os, msg);
 			if (ret > 0) {
 				sent += ret;
