@@ -659,8 +659,13 @@ static int write_some(struct ovpn_socket *os, int count)
 	ret = tcp_sendmsg_locked(sk, &msg, bytes);
 	if (unlikely(ret < 0 && ret != -EAGAIN && ret != -EPIPE))
 		err = -ret;
-	if (unlikely(err))
-		WRITE_ONCE(sk->sk_err, err);
+	if (unlikely(err)) {
+		/* Unless there is a newer one. Whoever looked meanwhile has to
+		 * be woken again.
+		 */
+		cmpxchg(&sk->sk_err, 0, err);
+		sk_error_report(sk);
+	}
 	return ret;
 }
 
