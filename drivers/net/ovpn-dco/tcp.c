@@ -428,6 +428,24 @@ static void wait_for_control(struct sock *sk, unsigned int seen, long *timeo)
 	remove_wait_queue(sk_sleep(sk), &wait);
 }
 
+/* There are packets in TCP's queue, whatever has become of the connection: wait
+ * until there may be memory for them. Returns 0 or an errno.
+ */
+static int wait_for_memory(struct sock *sk, long *timeo)
+{
+	if (!*timeo)
+		return -EAGAIN;
+	if (signal_pending(current))
+		return sock_intr_errno(*timeo);
+
+	release_sock(sk);
+	schedule_timeout_interruptible(1);
+	lock_sock(sk);
+	if (*timeo != MAX_SCHEDULE_TIMEOUT)
+		--*timeo;
+	return 0;
+}
+
 /* Read what could not be read before, for whoever waits for it */
 static void read_more(struct ovpn_socket *os)
 {
@@ -466,6 +484,12 @@ static int recv_locked(struct sock *sk, struct msghdr *msg, size_t len,
 		if (copied >= target)
 			break;
 
+		if (unlikely(!copied && os->tcp->short_of_memory)) {
+			ret = wait_for_memory(sk, &timeo);
+			if (ret)
+				return ret;
+			continue;
+		}
 		ret = why_not_wait(sk, copied, timeo);
 		if (ret < 0)
 			return ret;
