@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -470,6 +471,88 @@ static void again_and_again(void)
 	close_pair(fds);
 }
 
+/* ---- somebody is waiting to send ---- */
+
+#define FRAMES		40
+#define FRAME_LEN	8000
+
+struct thread {
+	pthread_t thread;
+	int fd;
+	int ret;
+	bool done;
+};
+
+static void thread_start(struct thread *t, void *(*run)(void *arg))
+{
+	if (pthread_create(&t->thread, NULL, run, t))
+		ktap_bail("no thread");
+}
+
+static bool thread_done(const struct thread *t)
+{
+	return __atomic_load_n(&t->done, __ATOMIC_ACQUIRE);
+}
+
+static void *send_frames(void *arg)
+{
+	uint8_t packet[FRAME_LEN] = { 5 << 3 }, frame[sizeof(packet) + 2];
+	size_t len = stream_frame(frame, packet, sizeof(packet));
+	struct thread *t = arg;
+
+	while (t->ret < FRAMES &&
+	       send(t->fd, frame, len, MSG_NOSIGNAL) == (ssize_t)len)
+		t->ret++;
+	__atomic_store_n(&t->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void *attach_again(void *arg)
+{
+	struct thread *t = arg;
+
+	t->ret = try_attach(t->fd, 2);
+	__atomic_store_n(&t->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* As long as that takes a moment only, it is nobody's fault. */
+static void sender_waits(void)
+{
+	static const struct stream_conf narrow = {
+		.near_buf = 8192, .far_buf = 8192,
+	};
+	static uint8_t got[FRAMES * (FRAME_LEN + STREAM_HEAD_LEN)];
+	struct thread sends = { 0 }, attaches = { 0 };
+	int fds[2];
+
+	stream_pair(f.ns, LO4, f.ns, LO4, &narrow, fds);
+	if (attach(fds[0], 1)) {
+		sends.fd = fds[0];
+		attaches.fd = fds[0];
+		thread_start(&sends, send_frames);
+		sleep_ms(300);
+		CHECK(!thread_done(&sends));
+		detach(fds[0], 1);
+		thread_start(&attaches, attach_again);
+		sleep_ms(300);
+		CHECK_MSG(!thread_done(&attaches), "NEW_PEER: %s",
+			  strerror(-attaches.ret));
+		CHECK_EQ(sizeof(got),
+			 stream_read(fds[1], got, sizeof(got), 10000));
+		pthread_join(sends.thread, NULL);
+		pthread_join(attaches.thread, NULL);
+		CHECK_EQ(FRAMES, sends.ret);
+		CHECK_ERR(0, attaches.ret);
+		if (!attaches.ret) {
+			fixture_key(&f, 2, &key);
+			is_peers(fds, 2);
+			detach(fds[0], 2);
+		}
+	}
+	close_pair(fds);
+}
+
 /* A point-to-point device's peer is replaced, also on the same connection. */
 static void p2p_same_socket(void)
 {
@@ -601,6 +684,7 @@ static const struct ktap_case cases[] = {
 	{ "a remote address is optional, ignored and not shown", remote },
 	{ "TCP and UDP peers on one device", mixed },
 	{ "attached and detached 30 times", again_and_again },
+	{ "attached while a sender waits for room", sender_waits },
 	{ "point-to-point: replaced on the same connection", p2p_same_socket },
 	{ "connect(AF_UNSPEC) on a peer's socket: EBUSY", disconnect },
 	{ "TCP_ULP on a peer's socket: EBUSY", set_ulp },

@@ -1109,8 +1109,8 @@ static int tcp_refusal(const struct sock *sk, struct netlink_ext_ack *extack)
 		return -EBUSY;
 	}
 	if (sk->sk_write_pending) {
-		NL_SET_ERR_MSG(extack, "somebody is waiting to send on the socket");
-		return -EBUSY;
+		/* Perhaps in here still, and on its way out, see wait_for_room() */
+		return -EAGAIN;
 	}
 	if (sk->sk_prot != base_of(sk)) {
 		NL_SET_ERR_MSG(extack,

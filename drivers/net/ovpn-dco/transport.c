@@ -33,8 +33,8 @@ static const struct ovpn_transport *transport_of(const struct sock *sk,
 }
 
 /* How long to wait for a socket that is being given back, which takes grace
- * periods, or that somebody has locked, in jiffies; and how often to look, in
- * milliseconds
+ * periods, or that somebody has locked or waits to send on, in jiffies; and how
+ * often to look, in milliseconds
  */
 #define SOCKET_WAIT		(2 * HZ)
 #define SOCKET_LOOK		5
@@ -220,7 +220,8 @@ attach_or_wait(struct ovpn_dev *ovpn, struct socket *sock,
 		msleep(SOCKET_LOOK);
 		mutex_lock(&ovpn->requests);
 	} while (time_before(jiffies, end));
-	NL_SET_ERR_MSG(extack, "socket stays locked, or is still being given back");
+	NL_SET_ERR_MSG(extack,
+		       "socket is locked, being given back, or somebody waits to send on it");
 	return ERR_PTR(-EBUSY);
 }
 
@@ -235,7 +236,7 @@ attach_or_wait(struct ovpn_dev *ovpn, struct socket *sock,
  * Return: the socket, for ovpn_socket_put(); or an ERR_PTR: -EBADF or -ENOTSOCK
  * (no socket behind the descriptor), -EOPNOTSUPP (not a transport we have),
  * -ENOTCONN (TCP that is not connected), -EBUSY (in use by another device or
- * another kind of tunnel, or locked for two seconds), -ENOMEM.
+ * another kind of tunnel, or for two seconds locked or waited for), -ENOMEM.
  */
 struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
 				    struct netlink_ext_ack *extack)

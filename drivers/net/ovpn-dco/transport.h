@@ -27,8 +27,8 @@ struct socket;
  * struct ovpn_transport - what a transport does
  * @stream: a socket is a connection to one peer, which cannot move
  * @owns: does this transport have that socket now? Socket lock held.
- * @attach: take over os->sk, whose socket lock is held; may sleep. Returns 0 or
- *	an errno, with the cause in extack.
+ * @attach: take over os->sk, whose socket lock is held; may sleep. Returns 0, or
+ *	-EAGAIN to be asked again, or an errno, with the cause in extack.
  * @start: a peer has been published, receive for it. NULL if there is nothing
  *	to do.
  * @idle: the last peer is gone, and nobody sends through it any more; os->ovpn is
