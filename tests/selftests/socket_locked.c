@@ -15,6 +15,7 @@
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -471,6 +472,57 @@ static void next_peer_sends(void)
 	locked_end(&l);
 }
 
+#define MANY	600
+
+/* One that is not locked, beside more of them than workers would do. */
+static void others_send(void)
+{
+	static struct call holders[MANY];
+	static int fds[MANY + 1][2];
+	struct rlimit limit = { 4 * MANY, 4 * MANY };
+	struct wire_key key;
+	uint8_t packet[WIRE_MAX];
+	struct fixture f;
+	int i;
+
+	if (!trap_set())
+		return;
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		ktap_bail("RLIMIT_NOFILE: %m");
+	wire_key_random(&key, OVPN_CIPHER_ALG_AES_GCM, 32, 0);
+	fixture_start(&f, OVPN_MODE_MP);
+	for (i = 0; i <= MANY; i++) {
+		stream_pair(f.ns, LO, f.ns, LO, NULL, fds[i]);
+		tcp_peer(&f, i + 1, fds[i][0]);
+		fixture_key(&f, i + 1, &key);
+		if (i == MANY)
+			break;
+		holders[i] = (struct call){ .fd = fds[i][0] };
+		call_start(&holders[i], send_page);
+	}
+	trap_has(MANY);
+	/* have something to send for each */
+	for (i = 0; i < MANY; i++)
+		ovpn_nl_set_peer(f.nl, f.ifindex, i + 1, 1, 0);
+	sleep_ms(2500);
+	CHECK_ERR(0, ovpn_nl_set_peer(f.nl, f.ifindex, MANY + 1, 1, 0));
+	CHECK_GE(WIRE_HEADER_LEN, stream_next(fds[MANY][1], packet, SOON_MS));
+	/* and it is given back when it should */
+	check_link_goes(&f);
+	CHECK(stream_detached(fds[MANY][0]));
+
+	trap_open();
+	for (i = 0; i < MANY; i++)
+		CHECK_EQ(100, call_end(&holders[i]));
+	trap_end();
+	for (i = 0; i <= MANY; i++) {
+		CHECK(stream_detached(fds[i][0]));
+		close(fds[i][0]);
+		close(fds[i][1]);
+	}
+	fixture_end(&f);
+}
+
 static const struct ktap_case cases[] = {
 	{ "NEW_PEER waits for a locked socket, nobody else", new_peer_waits },
 	{ "NEW_PEER gives up: ENOTSOCK with a sentence", new_peer_gives_up },
@@ -482,6 +534,7 @@ static const struct ktap_case cases[] = {
 	  namespace_goes },
 	{ "the next peer sends, whatever the last one's socket does",
 	  next_peer_sends },
+	{ "one connection sends, 600 are locked", others_send },
 };
 
 int main(void)

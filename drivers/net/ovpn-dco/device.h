@@ -83,8 +83,8 @@ struct ovpn_dev {
  */
 extern struct workqueue_struct *ovpn_wq;
 
-/* Writes to sockets and reads them: may have to wait until userspace unlocks its
- * socket. Never takes RTNL.
+/* Writes to sockets and reads them: as long as the senders' bytes take, but never
+ * waits for userspace, never takes RTNL
  */
 extern struct workqueue_struct *ovpn_socket_wq;
 

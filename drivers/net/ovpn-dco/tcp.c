@@ -60,6 +60,7 @@
  * @os: the socket
  * @work: writes what is queued, or reads what memory was short for, or what came
  *	before the peer
+ * @wanted: @work found the socket locked, and is queued when it is unlocked
  * @framer: the stream coming in
  * @control: packets for userspace, with their length in front; the first may
  *	have been read in part
@@ -87,6 +88,7 @@
 struct ovpn_tcp {
 	struct ovpn_socket *os;
 	struct delayed_work work;
+	bool wanted;
 
 	struct ovpn_framer framer;
 	struct sk_buff_head control;
@@ -781,13 +783,34 @@ static void tcp_work(struct work_struct *work)
 	struct ovpn_socket *os = tcp->os;
 	struct sock *sk = os->sk;
 
-	lock_sock(sk);
+	/* Whoever has it locked may have us wait for ever, and all others for us:
+	 * release_hook() queues us again
+	 */
+	WRITE_ONCE(tcp->wanted, true);
+	if (!ovpn_lock_sock_try(sk))
+		return;
+	WRITE_ONCE(tcp->wanted, false);
 	if (socket_of(sk) == os) {
 		if (tcp->short_of_memory || !os->started)
 			read_more(os);
 		write_queue(os, false);
 	}
 	release_sock(sk);
+}
+
+/* Called by the owner of the socket lock when it has just let go of it */
+static void release_hook(struct sock *sk)
+{
+	struct ovpn_socket *os;
+
+	base_of(sk)->release_cb(sk);
+	rcu_read_lock();
+	os = socket_of(sk);
+	if (os && READ_ONCE(os->tcp->wanted)) {
+		WRITE_ONCE(os->tcp->wanted, false);
+		queue_delayed_work(ovpn_socket_wq, &os->tcp->work, 0);
+	}
+	rcu_read_unlock();
 }
 
 /* Called with the socket lock held, by a softirq or by its owner */
@@ -1299,6 +1322,7 @@ static void proto_build(struct proto *prot, const struct proto *base)
 	prot->setsockopt = tcp_setsockopt_hook;
 	prot->getsockopt = tcp_getsockopt_hook;
 	prot->disconnect = tcp_disconnect_hook;
+	prot->release_cb = release_hook;
 	compat_proto_no_sendpage(prot);
 }
 

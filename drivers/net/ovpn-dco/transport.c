@@ -67,10 +67,16 @@ static bool is_given_back(const struct sock *sk)
 	return found;
 }
 
-/* lock_sock() if nobody has to be waited for: whoever holds the lock may be
- * waiting for memory of its own that never comes
+/**
+ * ovpn_lock_sock_try - lock_sock() if nobody has to be waited for
+ * @sk: the socket
+ *
+ * Whoever holds the lock may be waiting for memory of its own that never comes.
+ *
+ * Context: process.
+ * Return: true if it is locked now, for release_sock().
  */
-static bool lock_sock_try(struct sock *sk)
+bool ovpn_lock_sock_try(struct sock *sk)
 {
 	bool owned;
 
@@ -117,7 +123,7 @@ static void socket_release(struct work_struct *work)
 		os->dev = NULL;
 	}
 
-	if (!lock_sock_try(sk)) {
+	if (!ovpn_lock_sock_try(sk)) {
 		queue_delayed_work(ovpn_wq, &os->release, UNLOCK_LOOK);
 		return;
 	}
@@ -208,7 +214,7 @@ attach_or_wait(struct ovpn_dev *ovpn, struct socket *sock,
 	lockdep_assert_held(&ovpn->requests);
 
 	do {
-		if (lock_sock_try(sock->sk)) {
+		if (ovpn_lock_sock_try(sock->sk)) {
 			os = socket_attach(ovpn, sock, transport, extack);
 			release_sock(sock->sk);
 			if (os != ERR_PTR(-EAGAIN))

@@ -145,5 +145,6 @@ struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
 void ovpn_socket_put(struct ovpn_socket *os);
 void ovpn_socket_start(struct ovpn_socket *os);
 void ovpn_sockets_wait(void);
+bool ovpn_lock_sock_try(struct sock *sk);
 
 #endif /* _OVPN_TRANSPORT_H */
