@@ -149,7 +149,8 @@ static struct ovpn_socket *socket_of(const struct sock *sk)
 /* The system calls below are found through sk->sk_prot without any lock: one
  * may be about to begin, or asleep in here, when the socket is given back. It
  * is then begun anew, and finds TCP's own functions: so nobody sleeps in here
- * for longer than we have the socket.
+ * for longer than we have the socket. Those that do not sleep go on in TCP's own
+ * from here, because not everybody who calls can begin anew: io_uring cannot.
  */
 static void call_enter(void)
 {
@@ -516,6 +517,11 @@ static int tcp_recvmsg_hook(struct sock *sk, struct msghdr *msg, size_t len,
 		lock_sock(sk);
 		ret = recv_locked(sk, msg, len, flags, &gone);
 		release_sock(sk);
+		if (unlikely(gone && flags & MSG_DONTWAIT)) {
+			gone = false;
+			ret = compat_proto_recvmsg(base_of(sk), sk, msg, len,
+						   flags);
+		}
 	}
 	call_leave();
 	return unlikely(gone) ? restart_syscall() : ret;
@@ -1044,6 +1050,10 @@ static int tcp_sendmsg_hook(struct sock *sk, struct msghdr *msg, size_t size)
 	lock_sock(sk);
 	ret = send_locked(sk, msg, &gone);
 	release_sock(sk);
+	if (unlikely(gone && msg->msg_flags & MSG_DONTWAIT)) {
+		gone = false;
+		ret = base_of(sk)->sendmsg(sk, msg, size);
+	}
 	call_leave();
 	return unlikely(gone) ? restart_syscall() : ret;
 }
