@@ -44,7 +44,13 @@ static void seal_failed(struct ovpn_peer *peer, struct sk_buff *skb, int err)
 		  err == -ENOKEY ? OVPN_DROP_TX_NO_KEY : OVPN_DROP_TX_CRYPTO);
 }
 
-/* A packet whose encryption took longer goes out as a batch of one */
+/* A packet whose encryption took longer goes out as a batch of one.
+ *
+ * Not in order, if two processors have such packets for one stream: each has a
+ * queue of its own for what it cannot encrypt at once, because the cipher's
+ * registers are in use. If that puts one far enough behind the newest, the other
+ * end restarts the connection.
+ */
 static void seal_done(struct ovpn_key_slot *slot, struct sk_buff *skb, int err)
 {
 	struct sk_buff_head pkts;
