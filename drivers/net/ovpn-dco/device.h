@@ -79,7 +79,7 @@ struct ovpn_dev {
 };
 
 /* Frees keys and peers, gives sockets back, looks at timeouts: does not wait for
- * others, never takes RTNL
+ * others for long, never takes RTNL
  */
 extern struct workqueue_struct *ovpn_wq;
 

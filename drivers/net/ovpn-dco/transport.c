@@ -5,6 +5,7 @@
 #include <linux/net.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
 #include <linux/wait_bit.h>
 #include <net/sock.h>
 
@@ -39,10 +40,10 @@ static const struct ovpn_transport *transport_of(const struct sock *sk,
 #define SOCKET_WAIT		(2 * HZ)
 #define SOCKET_LOOK		5
 
-/* How long until a socket that is to be given back is looked at again, if it was
- * locked, in jiffies
+/* How long to wait for the lock of a socket that is to be given back, and how long
+ * until it is tried again, in jiffies: others have work for the workqueue as well
  */
-#define UNLOCK_LOOK		(HZ / 50 ?: 1)
+#define UNLOCK_WAIT		(HZ / 50 ?: 1)
 
 /* How many there are that are not free yet */
 static atomic_t sockets = ATOMIC_INIT(0);
@@ -90,6 +91,15 @@ bool ovpn_lock_sock_try(struct sock *sk)
 	return !owned;
 }
 
+/* The same, but wait for so many jiffies: with the others who do, because somebody
+ * who has it nearly all the time leaves no gap that could be found by looking
+ */
+static bool lock_sock_timeout(struct sock *sk, long timeout)
+{
+	return wait_event_killable_timeout(sk->sk_lock.wq,
+					   ovpn_lock_sock_try(sk), timeout) > 0;
+}
+
 static void socket_free(struct ovpn_socket *os)
 {
 	if (os->transport->free)
@@ -114,17 +124,21 @@ static void socket_release(struct work_struct *work)
 {
 	struct ovpn_socket *os = container_of(to_delayed_work(work),
 					      struct ovpn_socket, release);
+	long timeout = UNLOCK_WAIT;
 	struct sock *sk = os->sk;
 	bool detached;
 
-	/* Nobody has found it through the socket and is still busy with it */
+	/* Nobody has found it through the socket and is still busy with it. The
+	 * next device, behind us in the queue, shall not wait either.
+	 */
 	if (os->dev) {
 		netdev_put(os->dev, &os->tracker);
 		os->dev = NULL;
+		timeout = 0;
 	}
 
-	if (!ovpn_lock_sock_try(sk)) {
-		queue_delayed_work(ovpn_wq, &os->release, UNLOCK_LOOK);
+	if (!lock_sock_timeout(sk, timeout)) {
+		queue_delayed_work(ovpn_wq, &os->release, UNLOCK_WAIT);
 		return;
 	}
 	detached = !list_empty(&os->list);
@@ -210,25 +224,29 @@ attach_or_wait(struct ovpn_dev *ovpn, struct socket *sock,
 {
 	unsigned long end = jiffies + SOCKET_WAIT;
 	struct ovpn_socket *os;
+	long left = SOCKET_WAIT;
 
-	lockdep_assert_held(&ovpn->requests);
-
-	do {
-		if (ovpn_lock_sock_try(sock->sk)) {
+	mutex_unlock(&ovpn->requests);
+	for (;;) {
+		os = ERR_PTR(-EAGAIN);
+		if (lock_sock_timeout(sock->sk, left)) {
 			os = socket_attach(ovpn, sock, transport, extack);
 			release_sock(sock->sk);
-			if (os != ERR_PTR(-EAGAIN))
-				return os;
 		}
-		if (fatal_signal_pending(current))
+		left = end - jiffies;
+		if (os != ERR_PTR(-EAGAIN) || left <= 0 ||
+		    fatal_signal_pending(current))
 			break;
-		mutex_unlock(&ovpn->requests);
 		msleep(SOCKET_LOOK);
-		mutex_lock(&ovpn->requests);
-	} while (time_before(jiffies, end));
-	NL_SET_ERR_MSG(extack,
-		       "socket is locked, being given back, or somebody waits to send on it");
-	return ERR_PTR(-EBUSY);
+	}
+	mutex_lock(&ovpn->requests);
+
+	if (os == ERR_PTR(-EAGAIN)) {
+		NL_SET_ERR_MSG(extack,
+			       "socket is locked, being given back, or somebody waits to send on it");
+		os = ERR_PTR(-EBUSY);
+	}
+	return os;
 }
 
 /**
@@ -238,7 +256,7 @@ attach_or_wait(struct ovpn_dev *ovpn, struct socket *sock,
  * @extack: gets the cause of a refusal
  *
  * Context: process, may sleep; in the task whose file descriptor it is, with
- * @ovpn->requests held, which is let go of while waiting for the socket.
+ * @ovpn->requests held, which is let go of meanwhile.
  * Return: the socket, for ovpn_socket_put(); or an ERR_PTR: -EBADF or -ENOTSOCK
  * (no socket behind the descriptor), -EOPNOTSUPP (not a transport we have),
  * -ENOTCONN (TCP that is not connected), -EBUSY (in use by another device or

@@ -114,7 +114,7 @@ struct ovpn_transport {
  * process that configured the device dies, see owner.c.
  *
  * Userspace can keep it locked for ever, and nobody else may have to wait for
- * that: so the device is let go of before, and the lock is only ever tried.
+ * that: so the device is let go of before, and nobody waits long for the lock.
  */
 struct ovpn_socket {
 	const struct ovpn_transport *transport;
