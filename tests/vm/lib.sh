@@ -23,6 +23,18 @@ BUILD_IN=
 # name.
 WATCH=${WATCH:-}
 
+# Or it is one with a disk and a real dpkg ("package"), for tests/package, or one
+# of another architecture ("s390x").
+GUEST=${GUEST:-}
+
+# The architecture by Debian's name, the one of this machine's tools, and what the
+# names of compilers begin with.
+native=amd64
+arch=$native
+cross=
+[ "$GUEST" != s390x ] || { arch=s390x cross=s390x-linux-gnu-; }
+KERNEL=${KERNEL%amd64}$arch
+
 say()
 {
 	printf '%s\n' "$*" >&2
@@ -50,9 +62,10 @@ quietly()
 # the kernel is watched.
 test_dirs()
 {
-	local d
+	local d dirs="selftests interop ${WATCH:+abuse}"
 
-	for d in selftests interop ${WATCH:+abuse}; do
+	[ "$GUEST" != package ] || dirs=package
+	for d in $dirs; do
 		[ ! -e "$top/tests/$d/Makefile" ] || echo "$d"
 	done
 }
@@ -167,5 +180,5 @@ build_module()
 		export SHARED="$build $cache"
 		where=(enter "$root")
 	fi
-	"${where[@]}" make -s -j "$(nproc)" -C "$headers" M="$out" "$@" modules
+	"${where[@]}" make -s -j "$(nproc)" -C "$headers" M="$out" ${cross:+CROSS_COMPILE="$cross"} "$@" modules
 }
