@@ -36,7 +36,7 @@ endif
 KMAKE = $(MAKE) -C $(KERNEL_SRC) M=$(TOP) $(if $(KERNEL_CC),CC=$(KERNEL_CC))
 
 .DEFAULT_GOAL := all
-.PHONY: all modules install demo check check-debug check-abuse build-matrix dist deb debug-kernels lint clean help prepared
+.PHONY: all modules install demo check check-debug check-abuse check-package build-matrix dist deb debug-kernels lint clean help prepared
 
 all: prepared
 	$(if $(KERNEL_NOTE),@echo "note: $(KERNEL_NOTE)")
@@ -85,6 +85,10 @@ check-debug:
 check-abuse:
 	@THOROUGH=1 TESTS="$(or $(TESTS),abuse)" JOBS="$(JOBS)" $(TOP)/tests/vm/check kasan
 
+# What the package does on systems with a real dpkg, from what is committed.
+check-package:
+	@GUEST=package TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(or $(KERNELS),6.1 6.12 7.3)
+
 # They are built when they are needed; this is for who has time before that.
 debug-kernels:
 	@$(TOP)/tests/vm/install-deps build kernel
@@ -131,6 +135,7 @@ help:
 	@echo 'make check        run all tests in virtual machines'
 	@echo 'make check-debug  run them, and some that break things, on kernels that watch themselves'
 	@echo 'make check-abuse  those that break things, as thoroughly as they can, which takes hours'
+	@echo 'make check-package install, upgrade and remove the Debian package on real systems'
 	@echo 'make build-matrix build for every kernel that Debian has, and show how it went'
 	@echo 'make deb          build the Debian package ovpn-dco-dkms from what is committed'
 	@echo 'make lint         checkpatch, sparse, gcc W=1, clang and shellcheck: silent when clean'
