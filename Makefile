@@ -36,7 +36,7 @@ endif
 KMAKE = $(MAKE) -C $(KERNEL_SRC) M=$(TOP) $(if $(KERNEL_CC),CC=$(KERNEL_CC))
 
 .DEFAULT_GOAL := all
-.PHONY: all modules install demo check check-debug check-abuse check-package build-matrix dist deb debug-kernels lint clean help prepared
+.PHONY: all modules install demo check check-debug check-abuse check-package check-s390x build-matrix dist deb debug-kernels lint clean help prepared
 
 all: prepared
 	$(if $(KERNEL_NOTE),@echo "note: $(KERNEL_NOTE)")
@@ -89,6 +89,10 @@ check-abuse:
 check-package:
 	@GUEST=package TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(or $(KERNELS),6.1 6.12 7.3)
 
+# Where the bytes are in the other order, emulated.
+check-s390x:
+	@GUEST=s390x TESTS="$(or $(TESTS),selftests s390x)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(or $(KERNELS),6.1)
+
 # They are built when they are needed; this is for who has time before that.
 debug-kernels:
 	@$(TOP)/tests/vm/install-deps build kernel
@@ -136,6 +140,7 @@ help:
 	@echo 'make check-debug  run them, and some that break things, on kernels that watch themselves'
 	@echo 'make check-abuse  those that break things, as thoroughly as they can, which takes hours'
 	@echo 'make check-package install, upgrade and remove the Debian package on real systems'
+	@echo 'make check-s390x  run selftests where the bytes are in the other order, and a session with this'
 	@echo 'make build-matrix build for every kernel that Debian has, and show how it went'
 	@echo 'make deb          build the Debian package ovpn-dco-dkms from what is committed'
 	@echo 'make lint         checkpatch, sparse, gcc W=1, clang and shellcheck: silent when clean'
