@@ -46,6 +46,39 @@ static bool addr_is_any(const struct in6_addr *addr)
 	return is_v4(addr) ? !v4_of(addr) : ipv6_addr_any(addr);
 }
 
+/* IPv4, or IPv6 which may be mapped IPv4 */
+static void addr_set(struct in6_addr *addr, const void *ip, size_t len)
+{
+	__be32 v4;
+
+	if (len == sizeof(*addr)) {
+		memcpy(addr, ip, sizeof(*addr));
+		return;
+	}
+	memcpy(&v4, ip, sizeof(v4));
+	ipv6_addr_set_v4mapped(v4, addr);
+}
+
+/**
+ * ovpn_sockaddr_set - put an address together
+ * @addr: where it goes
+ * @ip: the IP address, no alignment needed
+ * @len: its length: 4, or 16 for IPv6, mapped IPv4 included
+ * @scope_id: the interface of a link-local address; not looked at for others
+ * @port: the port
+ *
+ * Context: any.
+ */
+void ovpn_sockaddr_set(struct ovpn_sockaddr *addr, const void *ip, size_t len,
+		       u32 scope_id, __be16 port)
+{
+	memset(addr, 0, sizeof(*addr));
+	addr_set(&addr->addr, ip, len);
+	addr->port = port;
+	if (ipv6_addr_type(&addr->addr) & IPV6_ADDR_LINKLOCAL)
+		addr->scope_id = scope_id;
+}
+
 /**
  * ovpn_sockaddr_parse - take an address from userspace
  * @addr: where it goes
@@ -70,16 +103,15 @@ bool ovpn_sockaddr_parse(struct ovpn_sockaddr *addr, const void *data,
 	memcpy(&u, data, len);
 
 	if (u.sa.sa_family == AF_INET && len == sizeof(u.in)) {
-		ipv6_addr_set_v4mapped(u.in.sin_addr.s_addr, &addr->addr);
-		addr->port = u.in.sin_port;
+		ovpn_sockaddr_set(addr, &u.in.sin_addr, sizeof(u.in.sin_addr),
+				  0, u.in.sin_port);
 		return true;
 	}
 
 	if (u.sa.sa_family == AF_INET6 && len == sizeof(u.in6)) {
-		addr->addr = u.in6.sin6_addr;
-		addr->port = u.in6.sin6_port;
-		if (ipv6_addr_type(&addr->addr) & IPV6_ADDR_LINKLOCAL)
-			addr->scope_id = u.in6.sin6_scope_id;
+		ovpn_sockaddr_set(addr, &u.in6.sin6_addr,
+				  sizeof(u.in6.sin6_addr),
+				  u.in6.sin6_scope_id, u.in6.sin6_port);
 		return true;
 	}
 
@@ -128,16 +160,9 @@ size_t ovpn_sockaddr_fill(const struct ovpn_sockaddr *addr,
 bool ovpn_local_parse(struct in6_addr *local, const void *data, size_t len,
 		      const struct ovpn_sockaddr *remote)
 {
-	__be32 v4;
-
-	if (len == sizeof(v4)) {
-		memcpy(&v4, data, sizeof(v4));
-		ipv6_addr_set_v4mapped(v4, local);
-	} else if (len == sizeof(*local)) {
-		memcpy(local, data, sizeof(*local));
-	} else {
+	if (len != sizeof(__be32) && len != sizeof(*local))
 		return false;
-	}
+	addr_set(local, data, len);
 
 	/* OpenVPN says 0.0.0.0 or :: when it has no opinion */
 	if (addr_is_any(local)) {
@@ -148,25 +173,25 @@ bool ovpn_local_parse(struct in6_addr *local, const void *data, size_t len,
 }
 
 /**
- * ovpn_local_bytes - the local address as userspace wants it
- * @local: the address, IPv4 mapped
+ * ovpn_addr_bytes - an address as userspace wants it
+ * @addr: the address, IPv4 mapped
  * @len: set to 4 or 16, or to 0 if there is none
  *
  * Context: any.
  * Return: the first of *@len bytes.
  */
-const void *ovpn_local_bytes(const struct in6_addr *local, size_t *len)
+const void *ovpn_addr_bytes(const struct in6_addr *addr, size_t *len)
 {
-	if (addr_is_any(local)) {
+	if (addr_is_any(addr)) {
 		*len = 0;
-		return local;
+		return addr;
 	}
-	if (is_v4(local)) {
-		*len = sizeof(local->s6_addr32[3]);
-		return &local->s6_addr32[3];
+	if (is_v4(addr)) {
+		*len = sizeof(addr->s6_addr32[3]);
+		return &addr->s6_addr32[3];
 	}
-	*len = sizeof(*local);
-	return local;
+	*len = sizeof(*addr);
+	return addr;
 }
 
 /**

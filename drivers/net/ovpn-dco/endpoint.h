@@ -73,9 +73,11 @@ bool ovpn_sockaddr_parse(struct ovpn_sockaddr *addr, const void *data,
 			 size_t len);
 size_t ovpn_sockaddr_fill(const struct ovpn_sockaddr *addr,
 			  struct sockaddr_storage *ss);
+void ovpn_sockaddr_set(struct ovpn_sockaddr *addr, const void *ip, size_t len,
+		       u32 scope_id, __be16 port);
 bool ovpn_local_parse(struct in6_addr *local, const void *data, size_t len,
 		      const struct ovpn_sockaddr *remote);
-const void *ovpn_local_bytes(const struct in6_addr *local, size_t *len);
+const void *ovpn_addr_bytes(const struct in6_addr *addr, size_t *len);
 
 struct ovpn_endpoint *ovpn_endpoint_alloc(struct ovpn_peer *peer,
 					  const struct ovpn_sockaddr *remote,

@@ -551,7 +551,7 @@ static int put_endpoint(struct sk_buff *skb, const struct ovpn_peer *peer)
 			    &remote))
 			return -EMSGSIZE;
 	}
-	local = ovpn_local_bytes(&ep->local, &len);
+	local = ovpn_addr_bytes(&ep->local, &len);
 	if (len && nla_put(skb, OVPN_GET_PEER_RESP_ATTR_LOCAL_IP, len, local))
 		return -EMSGSIZE;
 	return nla_put_net16(skb, OVPN_GET_PEER_RESP_ATTR_LOCAL_PORT,

@@ -134,12 +134,12 @@ static void endpoint_local(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, ovpn_local_parse(&local, v4, 4, &remote4));
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&local, mapped, 16));
-	KUNIT_EXPECT_EQ(test, 0, memcmp(ovpn_local_bytes(&local, &len), v4, 4));
+	KUNIT_EXPECT_EQ(test, 0, memcmp(ovpn_addr_bytes(&local, &len), v4, 4));
 	KUNIT_EXPECT_EQ(test, len, 4);
 	KUNIT_EXPECT_TRUE(test, ovpn_local_parse(&local, mapped, 16, &remote4));
 	KUNIT_EXPECT_EQ(test, 0, memcmp(&local, mapped, 16));
 	KUNIT_EXPECT_TRUE(test, ovpn_local_parse(&local, v6, 16, &remote6));
-	KUNIT_EXPECT_EQ(test, 0, memcmp(ovpn_local_bytes(&local, &len), v6,
+	KUNIT_EXPECT_EQ(test, 0, memcmp(ovpn_addr_bytes(&local, &len), v6,
 					16));
 	KUNIT_EXPECT_EQ(test, len, 16);
 
@@ -164,7 +164,7 @@ static void endpoint_local(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ipv6_addr_any(&local));
 	KUNIT_EXPECT_TRUE(test, ovpn_local_parse(&local, any, 16, &remote6));
 	KUNIT_EXPECT_TRUE(test, ipv6_addr_any(&local));
-	ovpn_local_bytes(&local, &len);
+	ovpn_addr_bytes(&local, &len);
 	KUNIT_EXPECT_EQ(test, len, 0);
 }
 
