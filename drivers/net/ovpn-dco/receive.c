@@ -71,6 +71,7 @@ static void receive_inner(struct ovpn_peer *peer, struct sk_buff *skb)
 
 	protocol = ovpn_inner_protocol(skb);
 	if (unlikely(!protocol)) {
+		ovpn_traffic_add(peer->stats, OVPN_OTHER_RX, 1, skb->len);
 		if (is_keepalive(skb)) {
 			ovpn_event_add(ovpn->stats, OVPN_EVENT_RX_KEEPALIVE);
 			consume_skb(skb);
@@ -83,6 +84,7 @@ static void receive_inner(struct ovpn_peer *peer, struct sk_buff *skb)
 	skb->protocol = protocol;
 	skb_reset_network_header(skb);
 	if (unlikely(!ovpn_nexthop_accepts(peer, skb))) {
+		ovpn_traffic_add(peer->stats, OVPN_OTHER_RX, 1, skb->len);
 		ovpn_drop(ovpn, is_link_local(skb) ? NULL : peer, skb,
 			  OVPN_DROP_RX_RPF);
 		return;

@@ -283,6 +283,8 @@ void ovpn_send_keepalive(struct ovpn_peer *peer)
 
 	__skb_queue_head_init(&pkts);
 	__skb_queue_tail(&pkts, skb);
-	if (send_batch(peer, &pkts))
-		ovpn_event_add(ovpn->stats, OVPN_EVENT_TX_KEEPALIVE);
+	if (!send_batch(peer, &pkts))
+		return;
+	ovpn_event_add(ovpn->stats, OVPN_EVENT_TX_KEEPALIVE);
+	ovpn_traffic_add(peer->stats, OVPN_OTHER_TX, 1, OVPN_KEEPALIVE_LEN);
 }

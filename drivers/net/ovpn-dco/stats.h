@@ -52,12 +52,16 @@ struct ovpn_traffic {
 	u64_stats_t bytes;
 };
 
-/* Where a peer's traffic is counted: inside the tunnel, or on the transport */
+/* Where a peer's traffic is counted: inside the tunnel, on the transport, or,
+ * once more, what of the former is not the user's: pings, and what goes no further
+ */
 enum ovpn_traffic_kind {
 	OVPN_VPN_RX,
 	OVPN_VPN_TX,
 	OVPN_LINK_RX,
 	OVPN_LINK_TX,
+	OVPN_OTHER_RX,
+	OVPN_OTHER_TX,
 	OVPN_TRAFFIC_KINDS
 };
 
