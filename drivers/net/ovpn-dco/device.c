@@ -136,12 +136,15 @@ static const struct net_device_ops ovpn_netdev_ops = {
 /**
  * ovpn_dev_is_ours - is this one of our devices?
  * @dev: any device
+ * @abi: the kind that it should have
  *
- * Return: true if its private part is a struct ovpn_dev.
+ * Return: true if its private part is a struct ovpn_dev with that abi.
  */
-bool ovpn_dev_is_ours(const struct net_device *dev)
+bool ovpn_dev_is_ours(const struct net_device *dev, const struct ovpn_abi *abi)
 {
-	return dev->netdev_ops == &ovpn_netdev_ops;
+	const struct ovpn_dev *ovpn = netdev_priv(dev);
+
+	return dev->netdev_ops == &ovpn_netdev_ops && ovpn->abi == abi;
 }
 
 static const char priv_flag_names[][ETH_GSTRING_LEN] = {
@@ -156,7 +159,9 @@ static const char priv_flag_names[][ETH_GSTRING_LEN] = {
 static void ovpn_get_drvinfo(struct net_device *dev,
 			     struct ethtool_drvinfo *info)
 {
-	strscpy(info->driver, OVPN_DCO_LINK_KIND, sizeof(info->driver));
+	const struct ovpn_dev *ovpn = netdev_priv(dev);
+
+	strscpy(info->driver, ovpn->abi->kind, sizeof(info->driver));
 	strscpy(info->version, OVPN_VERSION, sizeof(info->version));
 	strscpy(info->bus_info, "ovpn", sizeof(info->bus_info));
 }
@@ -244,8 +249,11 @@ static const struct device_type ovpn_device_type = {
 	.name = "ovpn",
 };
 
-static void ovpn_setup(struct net_device *dev)
+static void setup(struct net_device *dev, const struct ovpn_abi *abi)
 {
+	struct ovpn_dev *ovpn = netdev_priv(dev);
+
+	ovpn->abi = abi;
 	dev->netdev_ops = &ovpn_netdev_ops;
 	dev->ethtool_ops = &ovpn_ethtool_ops;
 	dev->needs_free_netdev = true;
@@ -253,12 +261,14 @@ static void ovpn_setup(struct net_device *dev)
 	compat_tstats_setup(dev);
 
 	dev->type = ARPHRD_NONE;
-	dev->flags = IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST;
+	dev->flags = IFF_POINTOPOINT | IFF_NOARP;
+	if (abi->multicast)
+		dev->flags |= IFF_MULTICAST;
 	dev->hard_header_len = 0;
 	dev->addr_len = 0;
-	dev->mtu = ETH_DATA_LEN - OVPN_OVERHEAD;
+	dev->mtu = ETH_DATA_LEN - abi->overhead;
 	dev->min_mtu = IPV4_MIN_MTU;
-	dev->max_mtu = OVPN_MTU_MAX;
+	dev->max_mtu = IP_MAX_MTU - abi->overhead;
 	dev->tx_queue_len = DEFAULT_TX_QUEUE_LEN;
 	dev->needed_headroom = ALIGN(LL_MAX_HEADER + OVPN_OVERHEAD, 4);
 	dev->needed_tailroom = OVPN_TAG_LEN;
@@ -272,14 +282,19 @@ static void ovpn_setup(struct net_device *dev)
 	SET_NETDEV_DEVTYPE(dev, &ovpn_device_type);
 }
 
+static void ovpn_dco_setup(struct net_device *dev)
+{
+	setup(dev, &ovpn_abi_v2);
+}
+
 static const struct nla_policy ovpn_link_policy[IFLA_OVPN_MAX + 1] = {
 	[IFLA_OVPN_MODE] = NLA_POLICY_RANGE(NLA_U8, OVPN_MODE_P2P,
 					    OVPN_MODE_MP),
 };
 
-static int ovpn_dco_newlink(struct net_device *dev,
-			    struct rtnl_newlink_params *params,
-			    struct netlink_ext_ack *extack)
+static int ovpn_newlink(struct net_device *dev,
+			struct rtnl_newlink_params *params,
+			struct netlink_ext_ack *extack)
 {
 	struct ovpn_dev *ovpn = netdev_priv(dev);
 	struct nlattr **data = params->data;
@@ -291,7 +306,6 @@ static int ovpn_dco_newlink(struct net_device *dev,
 		return err;
 	}
 
-	ovpn->abi = &ovpn_abi_v2;
 	ovpn->mode = OVPN_MODE_P2P;
 	if (data && data[IFLA_OVPN_MODE])
 		ovpn->mode = nla_get_u8(data[IFLA_OVPN_MODE]);
@@ -303,7 +317,7 @@ static int ovpn_dco_newlink(struct net_device *dev,
 	return register_netdevice(dev);
 }
 
-COMPAT_DEFINE_NEWLINK(ovpn_dco_newlink)
+COMPAT_DEFINE_NEWLINK(ovpn_newlink)
 
 /* One for each processor, so that they need not wait for each other */
 static unsigned int ovpn_link_tx_queues(void)
@@ -327,10 +341,10 @@ struct rtnl_link_ops ovpn_dco_link_ops __read_mostly = {
 	.kind = OVPN_DCO_LINK_KIND,
 	.netns_refund = false,
 	.priv_size = sizeof(struct ovpn_dev),
-	.setup = ovpn_setup,
+	.setup = ovpn_dco_setup,
 	.policy = ovpn_link_policy,
 	.maxtype = IFLA_OVPN_MAX,
-	.newlink = compat_newlink(ovpn_dco_newlink),
+	.newlink = compat_newlink(ovpn_newlink),
 	.dellink = unregister_netdevice_queue,
 	.get_num_tx_queues = ovpn_link_tx_queues,
 	.get_size = ovpn_link_size,

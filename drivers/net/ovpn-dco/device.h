@@ -26,18 +26,25 @@ struct ovpn_peer;
 
 /**
  * struct ovpn_abi - what userspace expects of a device, by its kind
+ * @kind: the name of the kind
+ * @overhead: what a new device leaves free of the usual MTU, and what the
+ *	largest MTU leaves free
+ * @multicast: the device has IFF_MULTICAST
  * @peer_deleted: tell userspace that a peer is gone. Called once, with the
  *	table's lock held and BH off, when the peer has just left the tables.
  * @key_used_up: a peer's key has sent its last packet and is gone. BH off,
  *	rcu_read_lock held.
- * @notify_room: how many more deletions may be told to userspace now without
- *	running into a listener's buffer; process context
+ * @notify_room: how many more notifications about a peer may be sent now
+ *	without running into a listener's buffer; rcu_read_lock held
  */
 struct ovpn_abi {
+	const char *kind;
+	unsigned int overhead;
+	bool multicast;
 	void (*peer_deleted)(struct ovpn_peer *peer,
 			     enum ovpn_del_peer_reason reason);
 	void (*key_used_up)(struct ovpn_peer *peer);
-	unsigned int (*notify_room)(struct ovpn_dev *ovpn);
+	unsigned int (*notify_room)(const struct ovpn_peer *peer);
 };
 
 /**
@@ -94,7 +101,8 @@ void ovpn_workqueues_free(void);
 
 extern struct rtnl_link_ops ovpn_dco_link_ops;
 
-bool ovpn_dev_is_ours(const struct net_device *dev);
+bool ovpn_dev_is_ours(const struct net_device *dev,
+		      const struct ovpn_abi *abi);
 
 /**
  * ovpn_now - the clock that peers live by

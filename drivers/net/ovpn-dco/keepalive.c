@@ -84,7 +84,7 @@ static void peer_check(struct ovpn_peer *peer, u32 now, u32 *next)
 
 	if (!is_expired(peer, now, &due)) {
 		ping_if_due(peer, now, &due);
-	} else if (ovpn->abi->notify_room(ovpn)) {
+	} else if (ovpn->abi->notify_room(peer)) {
 		due = NEVER;
 		if (ovpn_peer_delete(peer, OVPN_DEL_PEER_REASON_EXPIRED)) {
 			local_bh_disable();

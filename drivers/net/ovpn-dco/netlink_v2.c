@@ -99,15 +99,6 @@ static const struct nla_policy ovpn_v2_policy[OVPN_ATTR_MAX + 1] = {
 	[OVPN_ATTR_GET_PEER] = NLA_POLICY_NESTED(get_peer_policy),
 };
 
-/* Does a request lack an attribute? */
-#define MISSING(tb, attr, name, extack) ({				\
-	bool __missing = !(tb)[attr];					\
-									\
-	if (__missing)							\
-		NL_SET_ERR_MSG(extack, "attribute missing: " name);	\
-	__missing;							\
-})
-
 /* The policies leave this to us: they would answer -ERANGE */
 static int get_peer_id(const struct nlattr *attr, u32 *id,
 		       struct netlink_ext_ack *extack)
@@ -124,74 +115,16 @@ static int get_peer_id(const struct nlattr *attr, u32 *id,
 	return 0;
 }
 
-/* An errno that OpenVPN 2.6 survives */
-static int v2_errno(int err)
-{
-	return err == -ENOMEM || err == -ENOBUFS ? -EBUSY : err;
-}
-
-/* All that is wrong with a socket has one errno in this family */
-static int v2_socket_errno(int err)
-{
-	switch (err) {
-	case -EBADF:
-	case -EBUSY:
-	case -ENOTCONN:
-	case -EOPNOTSUPP:
-		return -ENOTSOCK;
-	default:
-		return v2_errno(err);
-	}
-}
-
-/* The device that a request is about; with a reference, for dev_put() */
-static struct ovpn_dev *device_get(struct net *net, struct nlattr **attrs,
-				   struct netlink_ext_ack *extack)
-{
-	struct net_device *dev;
-
-	if (!attrs || !attrs[OVPN_ATTR_IFINDEX]) {
-		NL_SET_ERR_MSG(extack, "attribute missing: IFINDEX");
-		return ERR_PTR(-EINVAL);
-	}
-	dev = dev_get_by_index(net, nla_get_u32(attrs[OVPN_ATTR_IFINDEX]));
-	if (!dev) {
-		NL_SET_ERR_MSG_ATTR(extack, attrs[OVPN_ATTR_IFINDEX],
-				    "no such interface");
-		return ERR_PTR(-ENODEV);
-	}
-	if (!ovpn_dev_is_ours(dev)) {
-		dev_put(dev);
-		NL_SET_ERR_MSG_ATTR(extack, attrs[OVPN_ATTR_IFINDEX],
-				    "interface is not of kind ovpn-dco");
-		return ERR_PTR(-EINVAL);
-	}
-	return netdev_priv(dev);
-}
-
 static int v2_pre_doit(const struct compat_genl_split_ops *ops, struct sk_buff *skb,
 		       struct genl_info *info)
 {
-	struct ovpn_dev *ovpn;
-
-	ovpn = device_get(genl_info_net(info), info->attrs, info->extack);
-	if (IS_ERR(ovpn))
-		return PTR_ERR(ovpn);
-	if (mutex_lock_killable(&ovpn->requests)) {
-		dev_put(ovpn->dev);
-		return -EINTR;
-	}
-	info->user_ptr[0] = ovpn;
-	return 0;
+	return ovpn_netlink_begin(info, &ovpn_abi_v2);
 }
 
 static void v2_post_doit(const struct compat_genl_split_ops *ops, struct sk_buff *skb,
 			 struct genl_info *info)
 {
-	struct ovpn_dev *ovpn = info->user_ptr[0];
-
-	mutex_unlock(&ovpn->requests);
-	dev_put(ovpn->dev);
+	ovpn_netlink_end(info);
 }
 
 /* Take the nest of a command apart */
@@ -199,7 +132,8 @@ static int parse_nest(struct genl_info *info, unsigned int type,
 		      struct nlattr **tb, unsigned int max,
 		      const struct nla_policy *policy)
 {
-	if (MISSING(info->attrs, type, "the command's own nest", info->extack))
+	if (OVPN_NL_MISSING(info->attrs, type, "the command's own nest",
+			    info->extack))
 		return -EINVAL;
 	return nla_parse_nested(tb, max, info->attrs[type], policy,
 				info->extack);
@@ -209,31 +143,16 @@ static int parse_vpn_addrs(struct ovpn_peer_params *params, struct nlattr **tb,
 			   struct netlink_ext_ack *extack)
 {
 	struct nlattr *attr;
-	__be32 v4;
 
 	attr = tb[OVPN_NEW_PEER_ATTR_IPV4];
-	if (attr) {
-		v4 = nla_get_be32(attr);
-		if (ipv4_is_multicast(v4) || ipv4_is_lbcast(v4) ||
-		    ipv4_is_loopback(v4)) {
-			NL_SET_ERR_MSG_ATTR(extack, attr,
-					    "not a unicast IPv4 address");
-			return -EINVAL;
-		}
-		if (v4)
-			ipv6_addr_set_v4mapped(v4, &params->vpn4);
+	if (attr && !ovpn_netlink_vpn4(attr, &params->vpn4)) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "not a unicast IPv4 address");
+		return -EINVAL;
 	}
-
 	attr = tb[OVPN_NEW_PEER_ATTR_IPV6];
-	if (attr) {
-		params->vpn6 = nla_get_in6_addr(attr);
-		if (ipv6_addr_is_multicast(&params->vpn6) ||
-		    ipv6_addr_loopback(&params->vpn6) ||
-		    ipv6_addr_v4mapped(&params->vpn6)) {
-			NL_SET_ERR_MSG_ATTR(extack, attr,
-					    "not a unicast IPv6 address");
-			return -EINVAL;
-		}
+	if (attr && !ovpn_netlink_vpn6(attr, &params->vpn6)) {
+		NL_SET_ERR_MSG_ATTR(extack, attr, "not a unicast IPv6 address");
+		return -EINVAL;
 	}
 	return 0;
 }
@@ -279,7 +198,7 @@ static int v2_new_peer(struct sk_buff *skb, struct genl_info *info)
 	err = get_peer_id(tb[OVPN_NEW_PEER_ATTR_PEER_ID], &params.id, extack);
 	if (err)
 		return err;
-	if (MISSING(tb, OVPN_NEW_PEER_ATTR_SOCKET, "SOCKET", extack))
+	if (OVPN_NL_MISSING(tb, OVPN_NEW_PEER_ATTR_SOCKET, "SOCKET", extack))
 		return -EINVAL;
 	params.fd = nla_get_u32(tb[OVPN_NEW_PEER_ATTR_SOCKET]);
 
@@ -296,7 +215,7 @@ static int v2_new_peer(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 
-	return v2_socket_errno(ovpn_peer_new(ovpn, &params, extack));
+	return ovpn_netlink_socket_errno(ovpn_peer_new(ovpn, &params, extack));
 }
 
 /* *peer is NULL, and the answer 0, if it expired a moment ago */
@@ -338,9 +257,6 @@ static int v2_set_peer(struct sk_buff *skb, struct genl_info *info)
 static int v2_del_peer(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[OVPN_DEL_PEER_ATTR_MAX + 1];
-	struct ovpn_dev *ovpn = info->user_ptr[0];
-	struct ovpn_peer *peer;
-	bool deleted;
 	int err;
 	u32 id;
 
@@ -352,18 +268,7 @@ static int v2_del_peer(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		return err;
 
-	peer = ovpn_peer_find(ovpn, id);
-	if (!peer) {
-		NL_SET_ERR_MSG(info->extack, "no peer with this id");
-		return -ENOENT;
-	}
-	deleted = ovpn_peer_delete(peer, OVPN_DEL_PEER_REASON_USERSPACE);
-	ovpn_peer_put(peer);
-	if (!deleted) {
-		NL_SET_ERR_MSG(info->extack, "peer has just expired");
-		return -ENOENT;
-	}
-	return 0;
+	return ovpn_netlink_del_peer(info, id);
 }
 
 static int parse_key_dir(struct ovpn_key_direction *dir, struct nlattr *nest,
@@ -376,8 +281,8 @@ static int parse_key_dir(struct ovpn_key_direction *dir, struct nlattr *nest,
 			       extack);
 	if (err)
 		return err;
-	if (MISSING(tb, OVPN_KEY_DIR_ATTR_CIPHER_KEY, "CIPHER_KEY", extack) ||
-	    MISSING(tb, OVPN_KEY_DIR_ATTR_NONCE_TAIL, "NONCE_TAIL", extack))
+	if (OVPN_NL_MISSING(tb, OVPN_KEY_DIR_ATTR_CIPHER_KEY, "CIPHER_KEY", extack) ||
+	    OVPN_NL_MISSING(tb, OVPN_KEY_DIR_ATTR_NONCE_TAIL, "NONCE_TAIL", extack))
 		return -EINVAL;
 
 	if (nla_len(tb[OVPN_KEY_DIR_ATTR_NONCE_TAIL]) != OVPN_NONCE_TAIL_LEN) {
@@ -392,28 +297,16 @@ static int parse_key_dir(struct ovpn_key_direction *dir, struct nlattr *nest,
 	return 0;
 }
 
-static const char *cipher_name(u16 alg)
-{
-	switch (alg) {
-	case OVPN_CIPHER_ALG_AES_GCM:
-		return "gcm(aes)";
-	case OVPN_CIPHER_ALG_CHACHA20_POLY1305:
-		return "rfc7539(chacha20,poly1305)";
-	default:
-		return NULL;
-	}
-}
-
 static int parse_key(struct ovpn_key_params *params, struct nlattr **tb,
 		     struct netlink_ext_ack *extack)
 {
 	int err;
 
-	if (MISSING(tb, OVPN_NEW_KEY_ATTR_KEY_SLOT, "KEY_SLOT", extack) ||
-	    MISSING(tb, OVPN_NEW_KEY_ATTR_KEY_ID, "KEY_ID", extack) ||
-	    MISSING(tb, OVPN_NEW_KEY_ATTR_CIPHER_ALG, "CIPHER_ALG", extack) ||
-	    MISSING(tb, OVPN_NEW_KEY_ATTR_ENCRYPT_KEY, "ENCRYPT_KEY", extack) ||
-	    MISSING(tb, OVPN_NEW_KEY_ATTR_DECRYPT_KEY, "DECRYPT_KEY", extack))
+	if (OVPN_NL_MISSING(tb, OVPN_NEW_KEY_ATTR_KEY_SLOT, "KEY_SLOT", extack) ||
+	    OVPN_NL_MISSING(tb, OVPN_NEW_KEY_ATTR_KEY_ID, "KEY_ID", extack) ||
+	    OVPN_NL_MISSING(tb, OVPN_NEW_KEY_ATTR_CIPHER_ALG, "CIPHER_ALG", extack) ||
+	    OVPN_NL_MISSING(tb, OVPN_NEW_KEY_ATTR_ENCRYPT_KEY, "ENCRYPT_KEY", extack) ||
+	    OVPN_NL_MISSING(tb, OVPN_NEW_KEY_ATTR_DECRYPT_KEY, "DECRYPT_KEY", extack))
 		return -EINVAL;
 
 	params->slot = nla_get_u8(tb[OVPN_NEW_KEY_ATTR_KEY_SLOT]);
@@ -424,7 +317,7 @@ static int parse_key(struct ovpn_key_params *params, struct nlattr **tb,
 		return -EINVAL;
 	}
 	params->cipher =
-		cipher_name(nla_get_u16(tb[OVPN_NEW_KEY_ATTR_CIPHER_ALG]));
+		ovpn_netlink_cipher(nla_get_u16(tb[OVPN_NEW_KEY_ATTR_CIPHER_ALG]));
 	if (!params->cipher) {
 		NL_SET_ERR_MSG_ATTR(extack, tb[OVPN_NEW_KEY_ATTR_CIPHER_ALG],
 				    "cipher is neither AES-GCM nor ChaCha20-Poly1305");
@@ -462,7 +355,7 @@ static int v2_new_key(struct sk_buff *skb, struct genl_info *info)
 	/* Expired while we worked: as if it had a moment ago */
 	if (err == -ESTALE)
 		return 0;
-	return v2_errno(err);
+	return ovpn_netlink_errno(err);
 }
 
 static int v2_swap_keys(struct sk_buff *skb, struct genl_info *info)
@@ -494,7 +387,7 @@ static int v2_del_key(struct sk_buff *skb, struct genl_info *info)
 			 del_key_policy);
 	if (err)
 		return err;
-	if (MISSING(tb, OVPN_DEL_KEY_ATTR_KEY_SLOT, "KEY_SLOT", info->extack))
+	if (OVPN_NL_MISSING(tb, OVPN_DEL_KEY_ATTR_KEY_SLOT, "KEY_SLOT", info->extack))
 		return -EINVAL;
 	err = find_peer(info, tb[OVPN_DEL_KEY_ATTR_PEER_ID], &peer);
 	if (err || !peer)
@@ -587,7 +480,7 @@ static int put_peer(struct sk_buff *skb, const struct ovpn_peer *peer)
 }
 
 static int put_reply(struct sk_buff *skb, const struct ovpn_peer *peer,
-		     u32 portid, u32 seq, int flags)
+		     struct net *net, u32 portid, u32 seq, int flags)
 {
 	struct nlattr *nest;
 	void *hdr;
@@ -609,9 +502,6 @@ static int put_reply(struct sk_buff *skb, const struct ovpn_peer *peer,
 static int v2_get_peer(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *tb[OVPN_GET_PEER_ATTR_MAX + 1];
-	struct ovpn_dev *ovpn = info->user_ptr[0];
-	struct ovpn_peer *peer;
-	struct sk_buff *msg;
 	int err;
 	u32 id;
 
@@ -622,51 +512,12 @@ static int v2_get_peer(struct sk_buff *skb, struct genl_info *info)
 	err = get_peer_id(tb[OVPN_GET_PEER_ATTR_PEER_ID], &id, info->extack);
 	if (err)
 		return err;
-
-	msg = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
-	if (!msg) {
-		NL_SET_ERR_MSG(info->extack, "out of memory");
-		return v2_errno(-ENOMEM);
-	}
-	peer = ovpn_peer_find(ovpn, id);
-	if (!peer) {
-		nlmsg_free(msg);
-		NL_SET_ERR_MSG(info->extack, "no peer with this id");
-		return -ENOENT;
-	}
-	err = put_reply(msg, peer, info->snd_portid, info->snd_seq, 0);
-	ovpn_peer_put(peer);
-	if (WARN_ON_ONCE(err)) {
-		nlmsg_free(msg);
-		return err;
-	}
-	return genlmsg_reply(msg, info);
+	return ovpn_netlink_get_peer(info, id, put_reply);
 }
 
-/* cb->args[0] is the id to go on with: right whoever comes and goes */
 static int v2_dump_peers(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	struct nlattr **attrs = compat_genl_dump_attrs(cb);
-	unsigned long id = cb->args[0];
-	struct ovpn_peer *peer;
-	struct ovpn_dev *ovpn;
-
-	ovpn = device_get(sock_net(cb->skb->sk), attrs, cb->extack);
-	if (IS_ERR(ovpn))
-		return PTR_ERR(ovpn);
-
-	rcu_read_lock();
-	for (;; id++) {
-		peer = ovpn_peer_next(&ovpn->peers, &id);
-		if (!peer || put_reply(skb, peer, NETLINK_CB(cb->skb).portid,
-				       cb->nlh->nlmsg_seq, NLM_F_MULTI))
-			break;
-	}
-	rcu_read_unlock();
-
-	cb->args[0] = peer ? id : OVPN_PEER_ID_MAX + 1UL;
-	dev_put(ovpn->dev);
-	return skb->len;
+	return ovpn_netlink_dump_peers(skb, cb, &ovpn_abi_v2, put_reply);
 }
 
 static const struct genl_small_ops ovpn_v2_ops[] = {
@@ -765,6 +616,7 @@ static void v2_peer_deleted(struct ovpn_peer *peer,
 	struct ovpn_dev *ovpn = peer->ovpn;
 	struct sk_buff *msg;
 	bool cared_for;
+	struct net *net;
 
 	/* Thousands of peers go at once, with their device, which RTM_DELLINK
 	 * tells too, or because the process is dead that had their sockets: no
@@ -772,12 +624,17 @@ static void v2_peer_deleted(struct ovpn_peer *peer,
 	 */
 	cared_for = !ovpn->peers.closed &&
 		    reason != OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT;
-	if (!cared_for && !ovpn_netlink_room(ovpn))
-		return;
 
-	msg = deletion_msg(peer, reason);
-	if (msg)
-		ovpn_netlink_notify(ovpn, &ovpn_v2_family, GROUP_PEERS, msg);
+	/* The device may be moved away, and its old namespace go */
+	rcu_read_lock();
+	net = dev_net(ovpn->dev);
+	if (cared_for || ovpn_netlink_room(net)) {
+		msg = deletion_msg(peer, reason);
+		if (msg)
+			ovpn_netlink_notify(ovpn, net, &ovpn_v2_family,
+					    GROUP_PEERS, msg);
+	}
+	rcu_read_unlock();
 }
 
 /* OpenVPN 2.6 cannot be asked for a new key: have the peer reconnect */
@@ -786,10 +643,18 @@ static void v2_key_used_up(struct ovpn_peer *peer)
 	ovpn_peer_delete(peer, OVPN_DEL_PEER_REASON_EXPIRED);
 }
 
+static unsigned int v2_notify_room(const struct ovpn_peer *peer)
+{
+	return ovpn_netlink_room(dev_net(peer->ovpn->dev));
+}
+
 const struct ovpn_abi ovpn_abi_v2 = {
+	.kind = OVPN_DCO_LINK_KIND,
+	.overhead = OVPN_OVERHEAD,
+	.multicast = true,
 	.peer_deleted = v2_peer_deleted,
 	.key_used_up = v2_key_used_up,
-	.notify_room = ovpn_netlink_room,
+	.notify_room = v2_notify_room,
 };
 
 /**

@@ -164,6 +164,23 @@ static int compat_##function(struct net *src_net,			\
 #define compat_newlink(function)	compat_##function
 #endif
 
+/* Since 6.1 userspace is told which attribute is missing */
+#ifndef NL_SET_ERR_ATTR_MISS
+#define NL_SET_ERR_ATTR_MISS(extack, nest, type)	do { } while (0)
+#endif
+
+/* As many bytes as the value needs, 4 or 8 */
+#ifndef COMPAT_HAVE_NLA_PUT_UINT
+static inline int nla_put_uint(struct sk_buff *skb, int attr, u64 value)
+{
+	u32 small = value;
+
+	if (small == value)
+		return nla_put_u32(skb, attr, small);
+	return nla_put(skb, attr, sizeof(value), &value);
+}
+#endif
+
 /* What the pre_doit() of a family gets, and does not look at */
 #ifdef COMPAT_HAVE_PRE_DOIT_SPLIT_OPS
 #define compat_genl_split_ops		genl_split_ops

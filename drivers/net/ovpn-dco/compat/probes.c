@@ -128,6 +128,13 @@ static inline struct nlattr **have_genl_info_dump(struct netlink_callback *cb)
 	return genl_info_dump(cb)->attrs;
 }
 
+/* 6.7 */
+#line 1 "HAVE_NLA_PUT_UINT"
+static inline int have_nla_put_uint(struct sk_buff *skb)
+{
+	return nla_put_uint(skb, 1, 1);
+}
+
 /* --- Packets --- */
 
 /* 5.17, and more reasons with each version up to 6.1 */

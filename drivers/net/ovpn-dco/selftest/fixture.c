@@ -75,12 +75,13 @@ static void key_used_up(struct ovpn_peer *peer)
 {
 }
 
-static unsigned int notify_room(struct ovpn_dev *ovpn)
+static unsigned int notify_room(const struct ovpn_peer *peer)
 {
 	return UINT_MAX;
 }
 
 static const struct ovpn_abi abi = {
+	.kind = OVPN_DCO_LINK_KIND,
 	.peer_deleted = peer_deleted,
 	.key_used_up = key_used_up,
 	.notify_room = notify_room,
