@@ -68,7 +68,8 @@ static void ovpn_dev_uninit(struct net_device *dev)
 {
 	struct ovpn_dev *ovpn = netdev_priv(dev);
 
-	ovpn_peers_delete_all(ovpn);
+	ovpn_peer_table_close(&ovpn->peers);
+	ovpn_peers_delete(ovpn, NULL, NULL, OVPN_DEL_PEER_REASON_TEARDOWN);
 	ovpn_owner_exit(ovpn);
 	ovpn_keepalive_stop(ovpn);
 	gro_cells_destroy(&ovpn->gro_cells);

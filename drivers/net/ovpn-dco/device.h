@@ -30,6 +30,12 @@ struct ovpn_peer;
  * @overhead: what a new device leaves free of the usual MTU, and what the
  *	largest MTU leaves free
  * @multicast: the device has IFF_MULTICAST
+ * @data_v1: packets of OpenVPN's older format are left to userspace, or else
+ *	they are errors
+ * @packets: userspace reads and writes one packet at a time on a TCP socket, or
+ *	else a stream of bytes
+ * @keeps_sockets: a socket stays open until the last peer on it is gone, or
+ *	else the peers go when userspace closes it
  * @peer_deleted: tell userspace that a peer is gone. Called once, with the
  *	table's lock held and BH off, when the peer has just left the tables.
  * @key_used_up: a peer's key has sent its last packet and is gone. BH off,
@@ -41,6 +47,9 @@ struct ovpn_abi {
 	const char *kind;
 	unsigned int overhead;
 	bool multicast;
+	bool data_v1;
+	bool packets;
+	bool keeps_sockets;
 	void (*peer_deleted)(struct ovpn_peer *peer,
 			     enum ovpn_del_peer_reason reason);
 	void (*key_used_up)(struct ovpn_peer *peer);

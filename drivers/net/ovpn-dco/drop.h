@@ -13,6 +13,7 @@ struct ovpn_peer;
 /**
  * enum ovpn_drop - why a packet was dropped
  * @OVPN_DROP_RX_SHORT: datagram too short for what its opcode promises
+ * @OVPN_DROP_RX_DATA_V1: data in OpenVPN's older format, which nobody wants
  * @OVPN_DROP_RX_UNKNOWN_PEER: no peer with that id, or at that address
  * @OVPN_DROP_RX_UNKNOWN_KEY: no key of that number installed
  * @OVPN_DROP_RX_AUTH: not authentic: tampered with, or another key
@@ -43,6 +44,7 @@ struct ovpn_peer;
  */
 enum ovpn_drop {
 	OVPN_DROP_RX_SHORT,
+	OVPN_DROP_RX_DATA_V1,
 	OVPN_DROP_RX_UNKNOWN_PEER,
 	OVPN_DROP_RX_UNKNOWN_KEY,
 	OVPN_DROP_RX_AUTH,

@@ -33,28 +33,14 @@ static struct workqueue_struct *owner_wq;
 static LIST_HEAD(devices);
 static DEFINE_SPINLOCK(devices_lock);
 
-/* Nobody else has the peer's socket open: nobody can use it any more */
-static bool is_orphan(const struct ovpn_peer *peer)
+/* Nobody else has the peer's socket open: nobody can use it any more. If we do
+ * not keep it open either, the peer is gone, or soon will be.
+ */
+static bool is_orphan(const struct ovpn_peer *peer, const void *unused)
 {
-	return file_count(peer->socket->sock->file) == 1;
-}
+	struct file *file = peer->socket->file;
 
-static void delete_orphans(struct ovpn_dev *ovpn)
-{
-	struct ovpn_peer *peer;
-	unsigned long id;
-
-	for (id = 0; id <= OVPN_PEER_ID_MAX; id++) {
-		rcu_read_lock();
-		peer = ovpn_peer_next(&ovpn->peers, &id);
-		if (peer && is_orphan(peer))
-			ovpn_peer_delete(peer,
-					 OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT);
-		rcu_read_unlock();
-		if (!peer)
-			break;
-		cond_resched();
-	}
+	return file && file_count(file) == 1;
 }
 
 /* Is there nothing to do for the work any more? Gives the device back then,
@@ -84,7 +70,8 @@ static void owner_died(struct work_struct *work)
 	bool maker_died;
 
 	do {
-		delete_orphans(ovpn);
+		ovpn_peers_delete(ovpn, is_orphan, NULL,
+				  OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT);
 		/* Once set it stays, and so does the device */
 		maker_died = READ_ONCE(owner->maker_died);
 	} while (!is_done(ovpn));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One peer: create, publish, retire, free. */
 
+#include <linux/net.h>
 #include <linux/slab.h>
 #include <net/sock.h>
 
@@ -129,13 +130,23 @@ static int peer_connect_stream(struct ovpn_peer *peer,
 	return 0;
 }
 
-static int peer_connect(struct ovpn_peer *peer,
+static int check_remote(const struct ovpn_socket *os,
+			const struct ovpn_sockaddr *remote,
+			struct netlink_ext_ack *extack)
+{
+	if (ovpn_endpoint_fits_socket(remote, os->sk))
+		return 0;
+	NL_SET_ERR_MSG(extack, "remote address is not of the socket's family");
+	return -EINVAL;
+}
+
+static int peer_connect(struct ovpn_peer *peer, struct socket *sock,
 			const struct ovpn_peer_params *params,
 			struct netlink_ext_ack *extack)
 {
 	struct ovpn_socket *os;
 
-	os = ovpn_socket_get(peer->ovpn, params->fd, extack);
+	os = ovpn_socket_get(peer->ovpn, sock, extack);
 	if (IS_ERR(os))
 		return PTR_ERR(os);
 	peer->socket = os;
@@ -144,15 +155,11 @@ static int peer_connect(struct ovpn_peer *peer,
 		return peer_connect_stream(peer, extack);
 
 	if (!params->remote.port) {
-		NL_SET_ERR_MSG(extack, "attribute missing: SOCKADDR_REMOTE");
-		return -EINVAL;
-	}
-	if (!ovpn_endpoint_fits_socket(&params->remote, os->sk)) {
 		NL_SET_ERR_MSG(extack,
-			       "remote address is not of the socket's family");
+			       "attribute missing: the remote address, which a UDP socket needs");
 		return -EINVAL;
 	}
-	return 0;
+	return check_remote(os, &params->remote, extack);
 }
 
 /* Receive for a peer that has been published, and may be gone again by now */
@@ -179,22 +186,9 @@ static void explain_add(int err, struct netlink_ext_ack *extack)
 		NL_SET_ERR_MSG(extack, "out of memory");
 }
 
-/**
- * ovpn_peer_new - add a peer to a device
- * @ovpn: the device
- * @params: the peer
- * @extack: gets the cause of a refusal
- *
- * Nothing changes on failure. A point-to-point device drops the peer that it
- * had.
- *
- * Context: process, may sleep; in the task whose socket it is, with
- * @ovpn->requests held, see ovpn_socket_get().
- * Return: 0, an error of ovpn_socket_get(), -EINVAL for an address that is
- * missing or that the socket cannot reach, -EEXIST, -ENODEV or -ENOMEM.
- */
-int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
-		  struct netlink_ext_ack *extack)
+static int peer_new_on(struct ovpn_dev *ovpn, struct socket *sock,
+		       const struct ovpn_peer_params *params,
+		       struct netlink_ext_ack *extack)
 {
 	struct ovpn_peer *peer;
 	int err;
@@ -204,7 +198,7 @@ int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
 		NL_SET_ERR_MSG(extack, "out of memory");
 		return -ENOMEM;
 	}
-	err = peer_connect(peer, params, extack);
+	err = peer_connect(peer, sock, params, extack);
 	if (err)
 		goto out;
 
@@ -222,6 +216,38 @@ out:
 	 * socket may be locked
 	 */
 	ovpn_peer_put(peer);
+	return err;
+}
+
+/**
+ * ovpn_peer_new - add a peer to a device
+ * @ovpn: the device
+ * @params: the peer
+ * @extack: gets the cause of a refusal
+ *
+ * Nothing changes on failure. A point-to-point device drops the peer that it
+ * had.
+ *
+ * Context: process, may sleep; in the task whose socket it is, with
+ * @ovpn->requests held, see ovpn_socket_get().
+ * Return: 0, -EBADF or -ENOTSOCK if there is no socket behind the descriptor,
+ * an error of ovpn_socket_get(), -EINVAL for an address that is missing or that
+ * the socket cannot reach, -EEXIST, -ENODEV or -ENOMEM.
+ */
+int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
+		  struct netlink_ext_ack *extack)
+{
+	struct socket *sock;
+	int err;
+
+	sock = sockfd_lookup(params->fd, &err);
+	if (!sock) {
+		NL_SET_ERR_MSG(extack, "file descriptor is not a socket");
+		return err;
+	}
+	err = peer_new_on(ovpn, sock, params, extack);
+	/* Not earlier: whoever closes the socket is to find the peer */
+	sockfd_put(sock);
 	return err;
 }
 
@@ -274,25 +300,29 @@ bool ovpn_peer_delete(struct ovpn_peer *peer, enum ovpn_del_peer_reason reason)
 }
 
 /**
- * ovpn_peers_delete_all - the end of all peers of a device that goes away
+ * ovpn_peers_delete - the end of several peers
  * @ovpn: the device
+ * @which: is this one of them? Within rcu_read_lock. NULL for all.
+ * @arg: for @which
+ * @reason: why
  *
  * They are freed in the background; each holds the device until then.
  *
  * Context: process, may sleep.
  */
-void ovpn_peers_delete_all(struct ovpn_dev *ovpn)
+void ovpn_peers_delete(struct ovpn_dev *ovpn,
+		       bool (*which)(const struct ovpn_peer *peer,
+				     const void *arg),
+		       const void *arg, enum ovpn_del_peer_reason reason)
 {
-	struct ovpn_peer_table *table = &ovpn->peers;
 	struct ovpn_peer *peer;
-	unsigned long id = 0;
+	unsigned long id;
 
-	ovpn_peer_table_close(table);
-	for (;;) {
+	for (id = 0; id <= OVPN_PEER_ID_MAX; id++) {
 		rcu_read_lock();
-		peer = ovpn_peer_next(table, &id);
-		if (peer)
-			ovpn_peer_delete(peer, OVPN_DEL_PEER_REASON_TEARDOWN);
+		peer = ovpn_peer_next(&ovpn->peers, &id);
+		if (peer && (!which || which(peer, arg)))
+			ovpn_peer_delete(peer, reason);
 		rcu_read_unlock();
 		if (!peer)
 			break;

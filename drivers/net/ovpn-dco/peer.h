@@ -129,7 +129,10 @@ int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
 		  struct netlink_ext_ack *extack);
 void ovpn_peer_retire(struct ovpn_peer *peer, enum ovpn_del_peer_reason reason);
 bool ovpn_peer_delete(struct ovpn_peer *peer, enum ovpn_del_peer_reason reason);
-void ovpn_peers_delete_all(struct ovpn_dev *ovpn);
+void ovpn_peers_delete(struct ovpn_dev *ovpn,
+		       bool (*which)(const struct ovpn_peer *peer,
+				     const void *arg),
+		       const void *arg, enum ovpn_del_peer_reason reason);
 
 struct ovpn_peer *ovpn_peer_get(struct ovpn_peer *peer);
 struct ovpn_peer *ovpn_peer_find(struct ovpn_dev *ovpn, u32 id);

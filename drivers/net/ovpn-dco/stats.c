@@ -27,6 +27,10 @@ static const struct drop_info drop_infos[OVPN_DROP_COUNT] = {
 		.name = "rx_drop_short",
 		.core = COMPAT_DROP_REASON(PKT_TOO_SMALL),
 	},
+	[OVPN_DROP_RX_DATA_V1] = {
+		.name = "rx_drop_data_v1",
+		.core = COMPAT_DROP_REASON(UNHANDLED_PROTO),
+	},
 	[OVPN_DROP_RX_UNKNOWN_PEER] = {
 		.name = "rx_drop_unknown_peer",
 		.core = COMPAT_DROP_REASON(NO_SOCKET),

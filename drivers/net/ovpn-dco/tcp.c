@@ -4,7 +4,8 @@
  *
  * Receiving: the kernel reads the stream as it comes in, takes the data packets
  * out, and keeps the others, with their length in front, for userspace, whose
- * recvmsg() reads those as if they were all that there was.
+ * recvmsg() reads those as if they were all that there was: as a stream, or one
+ * at a time, see ovpn_abi.packets.
  *
  * Sending: sealed packets are queued, because whoever sends may hold the lock
  * of any socket, this one included. A work item writes them out, many at a time.
@@ -214,6 +215,16 @@ static void sort(struct reading *reading, struct sk_buff *skb)
 		return;
 	}
 
+	if (unlikely(skb->data[0] >> OVPN_OPCODE_SHIFT == OVPN_OP_DATA_V1 &&
+		     !reading->os->abi->data_v1)) {
+		if (likely(ovpn))
+			ovpn_drop(ovpn, NULL, skb, OVPN_DROP_RX_DATA_V1);
+		else
+			kfree_skb(skb);
+		reading->err = -EPROTO;
+		return;
+	}
+
 	if (likely(ovpn))
 		ovpn_event_add(ovpn->stats, OVPN_EVENT_RX_CONTROL);
 	ovpn_frame_push(skb);
@@ -240,7 +251,7 @@ static int read_actor(read_descriptor_t *desc, struct sk_buff *skb,
 	size_t taken = 0;
 	int ret;
 
-	while (taken < len) {
+	while (taken < len && likely(!reading->err)) {
 		if (unlikely(control_full(tcp))) {
 			tcp->held_back = true;
 			break;
@@ -350,7 +361,8 @@ static bool is_readable_hook(struct sock *sk)
 	rcu_read_lock();
 	os = socket_of(sk);
 	readable = os && READ_ONCE(os->tcp->control_len) >=
-			 sock_rcvlowat(sk, 0, INT_MAX);
+			 (os->abi->packets ?
+			  1 : sock_rcvlowat(sk, 0, INT_MAX));
 	rcu_read_unlock();
 	return readable;
 }
@@ -395,6 +407,27 @@ static int copy_control(struct ovpn_tcp *tcp, struct msghdr *msg, size_t len,
 			control_drop_first(tcp);
 	}
 	return copied;
+}
+
+/* Copy the first packet that is there for userspace, as far as it has room, and
+ * remove it unless it is only looked at. Returns what recvmsg() is to return.
+ */
+static int copy_packet(struct ovpn_tcp *tcp, struct msghdr *msg, size_t len,
+		       int flags)
+{
+	struct sk_buff *skb = skb_peek(&tcp->control);
+	size_t chunk = min_t(size_t, len, skb->len);
+	int ret = flags & MSG_TRUNC ? skb->len : chunk;
+
+	if (skb_copy_datagram_msg(skb, 0, msg, chunk))
+		return -EFAULT;
+	if (chunk < skb->len)
+		msg->msg_flags |= MSG_TRUNC;
+	if (!(flags & MSG_PEEK)) {
+		WRITE_ONCE(tcp->control_len, tcp->control_len - skb->len);
+		control_drop_first(tcp);
+	}
+	return ret;
 }
 
 /* Nothing is there: why not wait? Returns 0 if there is no reason, 1 for the
@@ -456,6 +489,25 @@ static void read_more(struct ovpn_socket *os)
 		os->tcp->data_ready(os->sk);
 }
 
+/* Give userspace what is there for it. Returns how many bytes that are, or an
+ * errno; *@packet is set if it is all that one call gets.
+ */
+static int take_control(struct ovpn_socket *os, struct msghdr *msg, size_t len,
+			int flags, size_t skip, bool *packet)
+{
+	struct ovpn_tcp *tcp = os->tcp;
+	int ret;
+
+	if (tcp->short_of_memory || !os->started)
+		read_more(os);
+	*packet = os->abi->packets && !skb_queue_empty(&tcp->control);
+	ret = *packet ? copy_packet(tcp, msg, len, flags) :
+			copy_control(tcp, msg, len, flags, skip);
+	if (tcp->held_back && !control_full(tcp))
+		read_more(os);
+	return ret;
+}
+
 /* recvmsg() with the socket lock held. *@gone is set if the socket was given
  * back before there was anything to return.
  */
@@ -466,6 +518,7 @@ static int recv_locked(struct sock *sk, struct msghdr *msg, size_t len,
 	int target = sock_rcvlowat(sk, flags & MSG_WAITALL, len);
 	struct ovpn_socket *os;
 	int copied = 0, ret;
+	bool packet;
 
 	do {
 		os = socket_of(sk);
@@ -473,12 +526,10 @@ static int recv_locked(struct sock *sk, struct msghdr *msg, size_t len,
 			*gone = !copied;
 			break;
 		}
-		if (os->tcp->short_of_memory || !os->started)
-			read_more(os);
-		ret = copy_control(os->tcp, msg, len - copied, flags,
-				   flags & MSG_PEEK ? copied : 0);
-		if (os->tcp->held_back && !control_full(os->tcp))
-			read_more(os);
+		ret = take_control(os, msg, len - copied, flags,
+				   flags & MSG_PEEK ? copied : 0, &packet);
+		if (packet)
+			return ret;
 		if (ret < 0)
 			return copied ?: ret;
 		copied += ret;
@@ -1001,6 +1052,15 @@ static int wait_for_room(struct sock *sk, long *timeo)
 	return ret == -EINTR ? sock_intr_errno(*timeo) : ret;
 }
 
+/* Where userspace writes packets, none of these has a meaning */
+static bool flags_refused(const struct ovpn_socket *os,
+			  const struct msghdr *msg)
+{
+	return os->abi->packets &&
+	       msg->msg_flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL |
+				  MSG_CMSG_COMPAT);
+}
+
 /* sendmsg() with the socket lock held; *@gone as for recv_locked() */
 static int send_locked(struct sock *sk, struct msghdr *msg, bool *gone)
 {
@@ -1014,6 +1074,8 @@ static int send_locked(struct sock *sk, struct msghdr *msg, bool *gone)
 			*gone = !sent;
 			break;
 		}
+		if (unlikely(flags_refused(os, msg)))
+			return -EOPNOTSUPP;
 		/* Looked at once only: anybody may take it away meanwhile */
 		if (can_send(sk) && sk->sk_err) {
 			ret = sent ? 0 : sock_error(sk);
@@ -1115,6 +1177,15 @@ static int tcp_getsockopt_hook(struct sock *sk, int level, int optname,
 static int tcp_disconnect_hook(struct sock *sk, int flags)
 {
 	return tcp_owns(sk) ? -EBUSY : base_of(sk)->disconnect(sk, flags);
+}
+
+/* The only one that may find a socket given back after it: nobody else has it */
+static void tcp_close_hook(struct sock *sk, long timeout)
+{
+	call_enter();
+	ovpn_socket_closed(sk, &ovpn_tcp_transport);
+	base_of(sk)->close(sk, timeout);
+	call_leave();
 }
 
 /* --- Attaching and detaching --------------------------------------------- */
@@ -1307,6 +1378,8 @@ static void tcp_release(struct ovpn_socket *os)
 static void tcp_free(struct ovpn_socket *os)
 {
 	cancel_delayed_work_sync(&os->tcp->work);
+	/* A socket that was closed was given back before its senders were gone */
+	drop_queued(os->tcp);
 	kfree(os->tcp);
 }
 
@@ -1333,6 +1406,7 @@ static void proto_build(struct proto *prot, const struct proto *base)
 	prot->getsockopt = tcp_getsockopt_hook;
 	prot->disconnect = tcp_disconnect_hook;
 	prot->release_cb = release_hook;
+	prot->close = tcp_close_hook;
 	compat_proto_no_sendpage(prot);
 }
 

@@ -2,6 +2,7 @@
 /* Sockets that userspace hands over: attach once, share among peers, detach. */
 
 #include <linux/delay.h>
+#include <linux/file.h>
 #include <linux/net.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -11,6 +12,7 @@
 
 #include "compat/compat.h"
 #include "device.h"
+#include "peer.h"
 #include "transport.h"
 
 static const struct ovpn_transport *transport_of(const struct sock *sk,
@@ -104,7 +106,9 @@ static void socket_free(struct ovpn_socket *os)
 {
 	if (os->transport->free)
 		os->transport->free(os);
-	sockfd_put(os->sock);
+	if (os->file)
+		fput(os->file);
+	sock_put(os->sk);
 	kfree(os);
 	if (atomic_dec_and_test(&sockets))
 		wake_up_var(&sockets);
@@ -144,7 +148,7 @@ static void socket_release(struct work_struct *work)
 	detached = !list_empty(&os->list);
 	if (detached)
 		os->transport->release(os);
-	else
+	else if (!os->closed)
 		os->transport->detach(os);
 	spin_lock(&given_back_lock);
 	if (detached)
@@ -193,8 +197,8 @@ socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
 		return ERR_PTR(-ENOMEM);
 	}
 	os->transport = transport;
-	os->sock = sock;
 	os->sk = sk;
+	os->abi = ovpn->abi;
 	RCU_INIT_POINTER(os->ovpn, ovpn);
 	os->dev = ovpn->dev;
 	refcount_set(&os->users, 1);
@@ -208,7 +212,9 @@ socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
 		return ERR_PTR(err);
 	}
 
-	get_file(sock->file);
+	sock_hold(sk);
+	if (ovpn->abi->keeps_sockets)
+		os->file = get_file(sock->file);
 	netdev_hold(os->dev, &os->tracker, GFP_KERNEL);
 	atomic_inc(&sockets);
 	return os;
@@ -252,36 +258,24 @@ attach_or_wait(struct ovpn_dev *ovpn, struct socket *sock,
 /**
  * ovpn_socket_get - use a socket of the calling process for a peer
  * @ovpn: the peer's device
- * @fd: the file descriptor
+ * @sock: the socket, whose file the caller keeps open
  * @extack: gets the cause of a refusal
  *
- * Context: process, may sleep; in the task whose file descriptor it is, with
- * @ovpn->requests held, which is let go of meanwhile.
- * Return: the socket, for ovpn_socket_put(); or an ERR_PTR: -EBADF or -ENOTSOCK
- * (no socket behind the descriptor), -EOPNOTSUPP (not a transport we have),
- * -ENOTCONN (TCP that is not connected), -EBUSY (in use by another device or
- * another kind of tunnel, or for two seconds locked or waited for), -ENOMEM.
+ * Context: process, may sleep; @ovpn->requests held, which is let go of meanwhile.
+ * Return: the socket, for ovpn_socket_put(); or an ERR_PTR: -EOPNOTSUPP (not a
+ * transport we have), -ENOTCONN (TCP that is not connected), -EBUSY (in use by
+ * another device or another kind of tunnel, or for two seconds locked or waited
+ * for), -ENOMEM.
  */
-struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
+struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, struct socket *sock,
 				    struct netlink_ext_ack *extack)
 {
 	const struct ovpn_transport *transport;
-	struct ovpn_socket *os;
-	struct socket *sock;
-	int err;
-
-	sock = sockfd_lookup(fd, &err);
-	if (!sock) {
-		NL_SET_ERR_MSG(extack, "file descriptor is not a socket");
-		return ERR_PTR(err);
-	}
 
 	transport = transport_of(sock->sk, extack);
-	os = transport ? attach_or_wait(ovpn, sock, transport, extack) :
-			 ERR_PTR(-EOPNOTSUPP);
-
-	sockfd_put(sock);
-	return os;
+	if (!transport)
+		return ERR_PTR(-EOPNOTSUPP);
+	return attach_or_wait(ovpn, sock, transport, extack);
 }
 
 /**
@@ -314,6 +308,57 @@ void ovpn_socket_start(struct ovpn_socket *os)
 {
 	if (os->transport->start)
 		os->transport->start(os);
+}
+
+static bool is_on(const struct ovpn_peer *peer, const void *os)
+{
+	return peer->socket == os;
+}
+
+static void delete_peers_on(struct ovpn_socket *os)
+{
+	struct ovpn_peer *peer;
+	struct ovpn_dev *ovpn;
+
+	rcu_read_lock();
+	ovpn = rcu_dereference(os->ovpn);
+	if (ovpn)
+		dev_hold(ovpn->dev);
+	peer = rcu_dereference(os->peer);
+	if (peer)
+		ovpn_peer_delete(peer,
+				 OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT);
+	rcu_read_unlock();
+	if (!ovpn)
+		return;
+	if (!os->transport->stream)
+		ovpn_peers_delete(ovpn, is_on, os,
+				  OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT);
+	dev_put(ovpn->dev);
+}
+
+/**
+ * ovpn_socket_closed - userspace closes a socket: the end of the peers on it
+ * @sk: the socket, which is closed afterwards
+ * @transport: what kind it is
+ *
+ * Nobody can be about to add a peer on it: he would have its file.
+ *
+ * Context: process, may sleep.
+ */
+void ovpn_socket_closed(struct sock *sk, const struct ovpn_transport *transport)
+{
+	struct ovpn_socket *os;
+
+	lock_sock(sk);
+	if (transport->owns(sk)) {
+		os = rcu_dereference_protected(__sk_user_data(sk),
+					       lockdep_sock_is_held(sk));
+		delete_peers_on(os);
+		os->transport->detach(os);
+		os->closed = true;
+	}
+	release_sock(sk);
 }
 
 /**

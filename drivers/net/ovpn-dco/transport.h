@@ -15,7 +15,9 @@
 
 #include "compat/compat.h"
 
+struct file;
 struct netlink_ext_ack;
+struct ovpn_abi;
 struct ovpn_dev;
 struct ovpn_peer;
 struct ovpn_socket;
@@ -57,14 +59,18 @@ struct ovpn_transport {
 /**
  * struct ovpn_socket - a socket of userspace that carries peers of a device
  * @transport: what kind it is
- * @sock: the socket. We hold its file: it stays open for the data channel until
- *	the last peer on it is gone, whatever userspace does.
- * @sk: the same, for the data path
+ * @sk: the socket; counted
+ * @file: if the device's kind wants so, its file, counted: it stays open for the
+ *	data channel until the last peer on it is gone, whatever userspace does.
+ *	Otherwise NULL.
+ * @abi: what userspace expects of the device's kind
  * @ovpn: the device whose packets it carries, read under RCU; NULL without a
  *	peer, and nobody counts or wakes anything then
  * @dev: the same, for a grace period longer; counted by @tracker
  * @tracker: for @dev
  * @users: how many peers use it; who finds none must leave it alone
+ * @closed: userspace has closed it, and it has been given back for that; guarded
+ *	by the socket lock
  * @order: of a stream, held from when packets get their ids until they are
  *	queued
  * @peer: of a stream, the peer that is published, or NULL. Set and cleared
@@ -89,7 +95,8 @@ struct ovpn_transport {
  *	                      | used by its peers   |  by all others with the socket
  *	                      +---------------------+  lock held
  *	                                 |
- *	                                 | ovpn_socket_put() by the last peer
+ *	                                 | ovpn_socket_put() by the last peer,
+ *	                                 | or ovpn_socket_closed()
  *	                                 v
  *	                      +---------------------+
  *	                      | idle: without a     |  who wants to attach it again
@@ -108,22 +115,27 @@ struct ovpn_transport {
  *	                                 v
  *	                              freed
  *
- * Until it is freed it holds the file. What userspace does to the socket, closing
- * it included, changes nothing of that: the peers are what keeps it. A stream that
- * has lost its connection has its peer deleted, by whoever notices first. If the
- * process that configured the device dies, see owner.c.
+ * Until it is freed it holds the file, if the device's kind has it so. What
+ * userspace does to the socket, closing it included, changes nothing of that
+ * then: the peers are what keeps it. If the process that configured the device
+ * dies, see owner.c. Without the file, closing the socket is the end of its
+ * peers: ovpn_socket_closed() detaches it, and the rest follows when they are
+ * freed. A stream that has lost its connection has its peer deleted, by whoever
+ * notices first.
  *
  * Userspace can keep it locked for ever, and nobody else may have to wait for
  * that: so the device is let go of before, and nobody waits long for the lock.
  */
 struct ovpn_socket {
 	const struct ovpn_transport *transport;
-	struct socket *sock;
 	struct sock *sk;
+	struct file *file;
+	const struct ovpn_abi *abi;
 	struct ovpn_dev __rcu *ovpn;
 	struct net_device *dev;
 	netdevice_tracker tracker;
 	refcount_t users;
+	bool closed;
 	spinlock_t order; /* see above */
 	struct ovpn_peer __rcu *peer;
 	bool started;
@@ -140,11 +152,12 @@ extern const struct ovpn_transport ovpn_tcp_transport;
 void ovpn_tcp_init(void);
 void ovpn_tcp_exit(void);
 
-struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, int fd,
+struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, struct socket *sock,
 				    struct netlink_ext_ack *extack);
 void ovpn_socket_put(struct ovpn_socket *os);
 void ovpn_socket_start(struct ovpn_socket *os);
 void ovpn_sockets_wait(void);
 bool ovpn_lock_sock_try(struct sock *sk);
+void ovpn_socket_closed(struct sock *sk, const struct ovpn_transport *transport);
 
 #endif /* _OVPN_TRANSPORT_H */

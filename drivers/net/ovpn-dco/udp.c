@@ -29,6 +29,13 @@ static struct ovpn_peer *sender(struct ovpn_dev *ovpn,
 	return ovpn_peer_by_endpoint(&ovpn->peers, &source);
 }
 
+/* Is it of the older format, and nobody in userspace wants it? */
+static bool is_data_v1(const struct ovpn_dev *ovpn, u32 op)
+{
+	return FIELD_GET(OVPN_OP_OPCODE, op) == OVPN_OP_DATA_V1 &&
+	       !ovpn->abi->data_v1;
+}
+
 /* Called by UDP for each datagram, with its header still in front.
  *
  * Return: 0 if the packet was consumed, 1 to queue it for userspace, in which
@@ -57,6 +64,10 @@ static int udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
 	}
 	if (unlikely(FIELD_GET(OVPN_OP_OPCODE, be32_to_cpu(*op)) !=
 		     OVPN_OP_DATA_V2)) {
+		if (is_data_v1(ovpn, be32_to_cpu(*op))) {
+			ovpn_drop(ovpn, NULL, skb, OVPN_DROP_RX_DATA_V1);
+			return 0;
+		}
 		ovpn_event_add(ovpn->stats, OVPN_EVENT_RX_CONTROL);
 		return 1;
 	}
@@ -79,12 +90,19 @@ static bool udp_owns(const struct sock *sk)
 	return udp_sk(sk)->encap_rcv == udp_encap_rcv;
 }
 
+/* Called by UDP, without the socket lock */
+static void udp_closed(struct sock *sk)
+{
+	ovpn_socket_closed(sk, &ovpn_udp_transport);
+}
+
 static int udp_attach(struct ovpn_socket *os, struct netlink_ext_ack *extack)
 {
 	struct udp_tunnel_sock_cfg cfg = {
 		.sk_user_data = os,
 		.encap_type = UDP_ENCAP_OVPNINUDP,
 		.encap_rcv = udp_encap_rcv,
+		.encap_destroy = udp_closed,
 	};
 	struct sock *sk = os->sk;
 	bool claimed = false;
@@ -114,6 +132,7 @@ static void udp_detach(struct ovpn_socket *os)
 
 	WRITE_ONCE(udp_sk(sk)->encap_type, 0);
 	WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
+	WRITE_ONCE(udp_sk(sk)->encap_destroy, NULL);
 	inet_dec_convert_csum(sk);
 	compat_set_mc_loop(sk, os->mc_loop);
 }

@@ -16,6 +16,7 @@
 #include <linux/bitfield.h>
 #include <linux/types.h>
 
+#define OVPN_OP_DATA_V1		6
 #define OVPN_OP_DATA_V2		9
 
 #define OVPN_OP_OPCODE		GENMASK(31, 27)

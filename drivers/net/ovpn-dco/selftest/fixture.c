@@ -82,6 +82,8 @@ static unsigned int notify_room(const struct ovpn_peer *peer)
 
 static const struct ovpn_abi abi = {
 	.kind = OVPN_DCO_LINK_KIND,
+	.data_v1 = true,
+	.keeps_sockets = true,
 	.peer_deleted = peer_deleted,
 	.key_used_up = key_used_up,
 	.notify_room = notify_room,

@@ -340,7 +340,9 @@ static void table_delete_many(struct kunit *test)
 	grace = ktime_ms_delta(ktime_get(), start) / 4;
 
 	start = ktime_get();
-	ovpn_peers_delete_all(td->ovpn);
+	ovpn_peer_table_close(&td->ovpn->peers);
+	ovpn_peers_delete(td->ovpn, NULL, NULL,
+			  OVPN_DEL_PEER_REASON_TEARDOWN);
 	KUNIT_EXPECT_EQ(test, MANY, atomic_read(&td->deleted));
 	KUNIT_EXPECT_EQ(test, td->ovpn->peers.count, 0);
 	/* Until nothing of them is left */
