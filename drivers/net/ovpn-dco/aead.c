@@ -236,7 +236,7 @@ int ovpn_aead_seal(struct ovpn_key_slot *slot, struct sk_buff *skb,
 {
 	struct ovpn_header *hdr = skb_push(skb, sizeof(*hdr));
 
-	hdr->op = slot->op;
+	hdr->op = READ_ONCE(slot->op);
 	hdr->packet_id = cpu_to_be32(packet_id);
 	return aead_run(slot, skb, &slot->encrypt, done);
 }

@@ -315,6 +315,8 @@ static int ovpn_newlink(struct net_device *dev,
 	 */
 	if (ovpn->mode == OVPN_MODE_MP)
 		dev->priv_flags |= IFF_NO_QUEUE;
+	else if (ovpn->abi->carrier)
+		netif_carrier_off(dev);
 	return register_netdevice(dev);
 }
 

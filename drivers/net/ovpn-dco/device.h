@@ -30,6 +30,9 @@ struct ovpn_peer;
  * @overhead: what a new device leaves free of the usual MTU, and what the
  *	largest MTU leaves free
  * @multicast: the device has IFF_MULTICAST
+ * @carrier: a point-to-point device has a carrier only while it has a peer
+ * @unique_addrs: no two peers may have the same address inside the tunnel; or
+ *	else the one is found that came last
  * @data_v1: packets of OpenVPN's older format are left to userspace, or else
  *	they are errors
  * @packets: userspace reads and writes one packet at a time on a TCP socket, or
@@ -38,6 +41,8 @@ struct ovpn_peer;
  *	else the peers go when userspace closes it
  * @peer_deleted: tell userspace that a peer is gone. Called once, with the
  *	table's lock held and BH off, when the peer has just left the tables.
+ * @peer_moved: tell userspace that a peer has another transport address, with
+ *	the table's lock held and BH off; NULL if it need not know
  * @key_used_up: a peer's key has sent its last packet and is gone. BH off,
  *	rcu_read_lock held.
  * @notify_room: how many more notifications about a peer may be sent now
@@ -47,12 +52,15 @@ struct ovpn_abi {
 	const char *kind;
 	unsigned int overhead;
 	bool multicast;
+	bool carrier;
+	bool unique_addrs;
 	bool data_v1;
 	bool packets;
 	bool keeps_sockets;
 	void (*peer_deleted)(struct ovpn_peer *peer,
 			     enum ovpn_del_peer_reason reason);
-	void (*key_used_up)(struct ovpn_peer *peer);
+	void (*peer_moved)(struct ovpn_peer *peer);
+	void (*key_used_up)(struct ovpn_peer *peer, u8 key_id);
 	unsigned int (*notify_room)(const struct ovpn_peer *peer);
 };
 
@@ -108,7 +116,9 @@ int ovpn_workqueues_alloc(void);
 void ovpn_workqueues_flush(void);
 void ovpn_workqueues_free(void);
 
+/* The kinds of OpenVPN 2.6 and 2.7 */
 extern struct rtnl_link_ops ovpn_dco_link_ops;
+extern struct rtnl_link_ops ovpn_27_link_ops;
 
 bool ovpn_dev_is_ours(const struct net_device *dev,
 		      const struct ovpn_abi *abi);

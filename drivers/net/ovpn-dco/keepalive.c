@@ -92,6 +92,8 @@ static void peer_check(struct ovpn_peer *peer, u32 now, u32 *next)
 			local_bh_enable();
 		}
 	}
+	if (ovpn_peer_tell_moved(peer))
+		due = min_t(u32, due, 1);
 	*next = min_t(u32, *next, due);
 }
 

@@ -74,7 +74,8 @@ static struct ovpn_key_slot *slot_alloc(struct ovpn_peer *peer,
 
 	INIT_WORK(&slot->free_work, slot_free_work);
 	slot->key_id = params->key_id;
-	slot->op = ovpn_op_build(params->key_id, peer->id);
+	slot->cipher = params->cipher;
+	slot->op = ovpn_op_build(params->key_id, peer->tx_id);
 	atomic64_set(&slot->next_id, 1);
 	ovpn_replay_init(&slot->replay);
 	return slot;
@@ -206,6 +207,59 @@ void ovpn_keys_close(struct ovpn_keys *keys)
 	for (i = 0; i < OVPN_KEY_SLOTS; i++)
 		slot_set(keys, i, NULL);
 	spin_unlock_bh(&keys->lock);
+}
+
+static struct ovpn_key_slot *slot_locked(const struct ovpn_keys *keys,
+					 unsigned int index)
+{
+	return rcu_dereference_protected(keys->slots[index],
+					 lockdep_is_held(&keys->lock));
+}
+
+/**
+ * ovpn_keys_address - send packets with another peer id from now on
+ * @keys: the slots
+ * @tx_id: the id
+ *
+ * Context: any but hard interrupts; no key may be installed meanwhile.
+ */
+void ovpn_keys_address(struct ovpn_keys *keys, u32 tx_id)
+{
+	struct ovpn_key_slot *slot;
+	unsigned int i;
+
+	spin_lock_bh(&keys->lock);
+	for (i = 0; i < OVPN_KEY_SLOTS; i++) {
+		slot = slot_locked(keys, i);
+		if (slot)
+			WRITE_ONCE(slot->op, ovpn_op_build(slot->key_id, tx_id));
+	}
+	spin_unlock_bh(&keys->lock);
+}
+
+/**
+ * ovpn_keys_describe - what is in a slot?
+ * @keys: the slots
+ * @slot: which: 0 primary, 1 secondary
+ * @params: cipher, slot and key_id are set
+ *
+ * Context: any but hard interrupts.
+ * Return: false if the slot is empty.
+ */
+bool ovpn_keys_describe(struct ovpn_keys *keys, unsigned int slot,
+			struct ovpn_key_params *params)
+{
+	const struct ovpn_key_slot *found;
+
+	spin_lock_bh(&keys->lock);
+	found = slot_locked(keys, slot_index(keys, slot));
+	if (found) {
+		params->cipher = found->cipher;
+		params->slot = slot;
+		params->key_id = found->key_id;
+	}
+	spin_unlock_bh(&keys->lock);
+	return found;
 }
 
 /**

@@ -31,7 +31,7 @@ struct ovpn_key_direction {
 
 /**
  * struct ovpn_key_params - a key as userspace installs it
- * @cipher: name in the kernel's crypto API
+ * @cipher: name in the kernel's crypto API, a string that stays for ever
  * @slot: where it goes: 0 primary, 1 secondary
  * @key_id: its number on the wire, 0 to 7
  * @encrypt: for what we send
@@ -63,7 +63,9 @@ struct ovpn_cipher {
  * @ref: one for being installed, dropped by killing it, and one for each
  *	asynchronous crypto request; per CPU, so that none of this is shared
  * @free_work: frees in process context, as ciphers demand
- * @op: first word of every packet that we send with this key
+ * @op: first word of every packet that we send with this key; read without a
+ *	lock
+ * @cipher: the cipher's name in the kernel's crypto API, for ever
  * @key_id: its number on the wire
  * @encrypt: what we send with
  * @decrypt: what we receive with
@@ -81,6 +83,7 @@ struct ovpn_key_slot {
 	struct percpu_ref ref;
 	struct work_struct free_work;
 	__be32 op;
+	const char *cipher;
 	u8 key_id;
 	struct ovpn_cipher encrypt;
 	struct ovpn_cipher decrypt;
@@ -112,6 +115,9 @@ void ovpn_keys_swap(struct ovpn_keys *keys);
 void ovpn_keys_delete(struct ovpn_keys *keys, unsigned int slot);
 bool ovpn_keys_kill(struct ovpn_keys *keys, struct ovpn_key_slot *slot);
 void ovpn_keys_close(struct ovpn_keys *keys);
+void ovpn_keys_address(struct ovpn_keys *keys, u32 tx_id);
+bool ovpn_keys_describe(struct ovpn_keys *keys, unsigned int slot,
+			struct ovpn_key_params *params);
 
 struct ovpn_key_slot *ovpn_keys_primary(struct ovpn_keys *keys);
 struct ovpn_key_slot *ovpn_keys_by_id(struct ovpn_keys *keys, u8 key_id);

@@ -198,6 +198,7 @@ static int v2_new_peer(struct sk_buff *skb, struct genl_info *info)
 	err = get_peer_id(tb[OVPN_NEW_PEER_ATTR_PEER_ID], &params.id, extack);
 	if (err)
 		return err;
+	params.tx_id = params.id;
 	if (OVPN_NL_MISSING(tb, OVPN_NEW_PEER_ATTR_SOCKET, "SOCKET", extack))
 		return -EINVAL;
 	params.fd = nla_get_u32(tb[OVPN_NEW_PEER_ATTR_SOCKET]);
@@ -431,6 +432,22 @@ static int put_traffic(struct sk_buff *skb, const struct ovpn_peer *peer)
 }
 
 /* Context: rcu_read_lock held */
+static int put_vpn_addrs(struct sk_buff *skb, const struct ovpn_peer *peer)
+{
+	const struct ovpn_vpn_addrs *vpn = rcu_dereference(peer->vpn);
+
+	if (!ipv6_addr_any(&vpn->v4.addr) &&
+	    nla_put_in_addr(skb, OVPN_GET_PEER_RESP_ATTR_IPV4,
+			    vpn->v4.addr.s6_addr32[3]))
+		return -EMSGSIZE;
+	if (!ipv6_addr_any(&vpn->v6.addr) &&
+	    nla_put_in6_addr(skb, OVPN_GET_PEER_RESP_ATTR_IPV6,
+			     &vpn->v6.addr))
+		return -EMSGSIZE;
+	return 0;
+}
+
+/* Context: rcu_read_lock held */
 static int put_endpoint(struct sk_buff *skb, const struct ovpn_peer *peer)
 {
 	const struct ovpn_endpoint *ep = rcu_dereference(peer->endpoint);
@@ -458,19 +475,10 @@ static int put_peer(struct sk_buff *skb, const struct ovpn_peer *peer)
 	if (nla_put_u32(skb, OVPN_GET_PEER_RESP_ATTR_PEER_ID, peer->id))
 		return -EMSGSIZE;
 	rcu_read_lock();
-	err = put_endpoint(skb, peer);
+	err = put_endpoint(skb, peer) ?: put_vpn_addrs(skb, peer);
 	rcu_read_unlock();
 	if (err)
 		return err;
-
-	if (!ipv6_addr_any(&peer->vpn4.addr) &&
-	    nla_put_in_addr(skb, OVPN_GET_PEER_RESP_ATTR_IPV4,
-			    peer->vpn4.addr.s6_addr32[3]))
-		return -EMSGSIZE;
-	if (!ipv6_addr_any(&peer->vpn6.addr) &&
-	    nla_put_in6_addr(skb, OVPN_GET_PEER_RESP_ATTR_IPV6,
-			     &peer->vpn6.addr))
-		return -EMSGSIZE;
 	if (nla_put_u32(skb, OVPN_GET_PEER_RESP_ATTR_KEEPALIVE_INTERVAL,
 			READ_ONCE(peer->keepalive_interval)) ||
 	    nla_put_u32(skb, OVPN_GET_PEER_RESP_ATTR_KEEPALIVE_TIMEOUT,
@@ -638,7 +646,7 @@ static void v2_peer_deleted(struct ovpn_peer *peer,
 }
 
 /* OpenVPN 2.6 cannot be asked for a new key: have the peer reconnect */
-static void v2_key_used_up(struct ovpn_peer *peer)
+static void v2_key_used_up(struct ovpn_peer *peer, u8 key_id)
 {
 	ovpn_peer_delete(peer, OVPN_DEL_PEER_REASON_EXPIRED);
 }

@@ -160,6 +160,7 @@ struct ovpn_peer *ovpn_nexthop_peer(struct ovpn_dev *ovpn,
 bool ovpn_nexthop_accepts(const struct ovpn_peer *peer,
 			  const struct sk_buff *skb)
 {
+	const struct ovpn_vpn_addrs *vpn = rcu_dereference(peer->vpn);
 	struct ovpn_dev *ovpn = peer->ovpn;
 	struct in6_addr source, hop;
 	bool found;
@@ -169,7 +170,7 @@ bool ovpn_nexthop_accepts(const struct ovpn_peer *peer,
 
 	if (skb->protocol == htons(ETH_P_IP)) {
 		ipv6_addr_set_v4mapped(ip_hdr(skb)->saddr, &source);
-		if (likely(ipv6_addr_equal(&source, &peer->vpn4.addr)))
+		if (likely(ipv6_addr_equal(&source, &vpn->v4.addr)))
 			return true;
 		found = lookup_v4(ovpn, ip_hdr(skb)->saddr, &hop);
 	} else {
@@ -177,7 +178,7 @@ bool ovpn_nexthop_accepts(const struct ovpn_peer *peer,
 		/* A mapped address on the wire is nobody's */
 		if (ipv6_addr_v4mapped(&source))
 			return false;
-		if (likely(ipv6_addr_equal(&source, &peer->vpn6.addr)))
+		if (likely(ipv6_addr_equal(&source, &vpn->v6.addr)))
 			return true;
 		found = lookup_v6(ovpn, &source, &hop);
 	}

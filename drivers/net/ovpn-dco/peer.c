@@ -2,7 +2,10 @@
 /* One peer: create, publish, retire, free. */
 
 #include <linux/net.h>
+#include <linux/rtnetlink.h>
 #include <linux/slab.h>
+#include <net/ipv6.h>
+#include <net/sch_generic.h>
 #include <net/sock.h>
 
 #include "device.h"
@@ -18,6 +21,7 @@ static void peer_release(struct work_struct *work)
 
 	ovpn_socket_put(peer->socket);
 	ovpn_endpoint_free(rcu_dereference_protected(peer->endpoint, true));
+	kfree(rcu_dereference_protected(peer->vpn, true));
 	free_percpu(peer->stats);
 	netdev_put(peer->ovpn->dev, &peer->tracker);
 	kfree(peer);
@@ -74,9 +78,24 @@ static void vpn_addr_init(struct ovpn_peer *peer, struct ovpn_vpn_addr *addr,
 	addr->peer = peer;
 }
 
+static struct ovpn_vpn_addrs *vpn_addrs_alloc(struct ovpn_peer *peer,
+					      const struct in6_addr *v4,
+					      const struct in6_addr *v6)
+{
+	struct ovpn_vpn_addrs *vpn;
+
+	vpn = kzalloc(sizeof(*vpn), GFP_KERNEL);
+	if (!vpn)
+		return NULL;
+	vpn_addr_init(peer, &vpn->v4, v4);
+	vpn_addr_init(peer, &vpn->v6, v6);
+	return vpn;
+}
+
 static struct ovpn_peer *peer_alloc(struct ovpn_dev *ovpn,
 				    const struct ovpn_peer_params *params)
 {
+	struct ovpn_vpn_addrs *vpn;
 	struct ovpn_endpoint *ep;
 	struct ovpn_peer *peer;
 
@@ -90,13 +109,16 @@ static struct ovpn_peer *peer_alloc(struct ovpn_dev *ovpn,
 				 GFP_KERNEL);
 	if (!ep)
 		goto err_stats;
+	vpn = vpn_addrs_alloc(peer, &params->vpn4, &params->vpn6);
+	if (!vpn)
+		goto err_endpoint;
 
 	RCU_INIT_POINTER(peer->endpoint, ep);
+	RCU_INIT_POINTER(peer->vpn, vpn);
 	peer->ovpn = ovpn;
 	netdev_hold(ovpn->dev, &peer->tracker, GFP_KERNEL);
 	peer->id = params->id;
-	vpn_addr_init(peer, &peer->vpn4, &params->vpn4);
-	vpn_addr_init(peer, &peer->vpn6, &params->vpn6);
+	peer->tx_id = params->tx_id;
 	ovpn_keys_init(&peer->keys);
 	peer->last_rx = ovpn_now();
 	peer->last_tx = peer->last_rx;
@@ -105,6 +127,8 @@ static struct ovpn_peer *peer_alloc(struct ovpn_dev *ovpn,
 	INIT_RCU_WORK(&peer->release, peer_release);
 	return peer;
 
+err_endpoint:
+	ovpn_endpoint_free(ep);
 err_stats:
 	free_percpu(peer->stats);
 err_peer:
@@ -180,10 +204,27 @@ static void explain_add(int err, struct netlink_ext_ack *extack)
 {
 	if (err == -EEXIST)
 		NL_SET_ERR_MSG(extack, "peer id is taken");
+	else if (err == -EADDRINUSE)
+		NL_SET_ERR_MSG(extack, "another peer has this VPN address");
 	else if (err == -ENODEV)
 		NL_SET_ERR_MSG(extack, "device is going away");
 	else
 		NL_SET_ERR_MSG(extack, "out of memory");
+}
+
+/* The network core learns of a carrier some time later, and drops what is sent
+ * until then: whoever has added a peer is to find it ready.
+ */
+static void carrier_settle(struct ovpn_dev *ovpn)
+{
+	struct net_device *dev = ovpn->dev;
+
+	if (!ovpn->abi->carrier || ovpn->mode != OVPN_MODE_P2P)
+		return;
+	rtnl_lock();
+	if (netif_running(dev) && netif_carrier_ok(dev))
+		dev_activate(dev);
+	rtnl_unlock();
 }
 
 static int peer_new_on(struct ovpn_dev *ovpn, struct socket *sock,
@@ -209,7 +250,11 @@ static int peer_new_on(struct ovpn_dev *ovpn, struct socket *sock,
 		ovpn_peer_put(peer);
 	} else {
 		ovpn_owner_uses(ovpn);
+		if (params->set_keepalive)
+			ovpn_keepalive_set(peer, params->keepalive_interval,
+					   params->keepalive_timeout);
 		peer_start(peer);
+		carrier_settle(ovpn);
 	}
 out:
 	/* If it was refused it is freed later: lookups may have found it, and its
@@ -228,11 +273,11 @@ out:
  * Nothing changes on failure. A point-to-point device drops the peer that it
  * had.
  *
- * Context: process, may sleep; in the task whose socket it is, with
+ * Context: process, may sleep, takes RTNL; in the task whose socket it is, with
  * @ovpn->requests held, see ovpn_socket_get().
  * Return: 0, -EBADF or -ENOTSOCK if there is no socket behind the descriptor,
  * an error of ovpn_socket_get(), -EINVAL for an address that is missing or that
- * the socket cannot reach, -EEXIST, -ENODEV or -ENOMEM.
+ * the socket cannot reach, -EEXIST, -EADDRINUSE, -ENODEV or -ENOMEM.
  */
 int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
 		  struct netlink_ext_ack *extack)
@@ -249,6 +294,89 @@ int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
 	/* Not earlier: whoever closes the socket is to find the peer */
 	sockfd_put(sock);
 	return err;
+}
+
+/* What is to change, and then what is not needed any more */
+struct change {
+	struct ovpn_vpn_addrs *vpn;
+	struct ovpn_endpoint *ep;
+};
+
+static int change_prepare(struct change *change, struct ovpn_peer *peer,
+			  const struct ovpn_peer_params *params,
+			  struct netlink_ext_ack *extack)
+{
+	const struct in6_addr *v4 = &params->vpn4, *v6 = &params->vpn6;
+	const struct ovpn_vpn_addrs *old;
+	int err;
+
+	if (params->remote.port) {
+		if (peer->socket->transport->stream) {
+			NL_SET_ERR_MSG(extack,
+				       "a peer at the end of a TCP connection cannot move");
+			return -EINVAL;
+		}
+		err = check_remote(peer->socket, &params->remote, extack);
+		if (err)
+			return err;
+		change->ep = ovpn_endpoint_alloc(peer, &params->remote,
+						 &params->local, GFP_KERNEL);
+		if (!change->ep)
+			return -ENOMEM;
+	}
+	if (ipv6_addr_any(v4) && ipv6_addr_any(v6))
+		return 0;
+
+	/* Only requests change it, and there is one at a time */
+	old = rcu_dereference_protected(peer->vpn,
+					lockdep_is_held(&peer->ovpn->requests));
+	change->vpn = vpn_addrs_alloc(peer,
+				      ipv6_addr_any(v4) ? &old->v4.addr : v4,
+				      ipv6_addr_any(v6) ? &old->v6.addr : v6);
+	return change->vpn ? 0 : -ENOMEM;
+}
+
+/**
+ * ovpn_peer_change - change what userspace has said about a peer
+ * @peer: the peer; the caller has a reference
+ * @params: what to change; @id and @fd stay
+ * @extack: gets the cause of a refusal
+ *
+ * Nothing changes on failure.
+ *
+ * Context: process, may sleep; device's requests held.
+ * Return: 0, -EINVAL for a transport address that it cannot have, -EADDRINUSE,
+ * -ENOMEM, or -ESTALE if the peer was retired meanwhile.
+ */
+int ovpn_peer_change(struct ovpn_peer *peer,
+		     const struct ovpn_peer_params *params,
+		     struct netlink_ext_ack *extack)
+{
+	struct ovpn_peer_table *table = &peer->ovpn->peers;
+	struct change change = {};
+	int err;
+
+	err = change_prepare(&change, peer, params, extack);
+	if (!err) {
+		spin_lock_bh(&table->lock);
+		err = ovpn_peer_table_change(peer, &change.vpn, &change.ep);
+		spin_unlock_bh(&table->lock);
+	}
+	if (err == -EADDRINUSE || err == -ENOMEM)
+		explain_add(err, extack);
+	if (change.ep)
+		ovpn_endpoint_free_rcu(change.ep);
+	if (change.vpn)
+		kfree_rcu(change.vpn, rcu);
+	if (err)
+		return err;
+
+	WRITE_ONCE(peer->tx_id, params->tx_id);
+	ovpn_keys_address(&peer->keys, params->tx_id);
+	if (params->set_keepalive)
+		ovpn_keepalive_set(peer, params->keepalive_interval,
+				   params->keepalive_timeout);
+	return 0;
 }
 
 /**
@@ -330,6 +458,43 @@ void ovpn_peers_delete(struct ovpn_dev *ovpn,
 	}
 }
 
+static void tell_moved_locked(struct ovpn_peer *peer)
+{
+	const struct ovpn_abi *abi = peer->ovpn->abi;
+
+	lockdep_assert_held(&peer->ovpn->peers.lock);
+
+	/* Whoever moves all the time must not drown the listeners */
+	peer->untold = !abi->notify_room(peer);
+	if (peer->untold)
+		ovpn_keepalive_wake(peer->ovpn, 1);
+	else
+		abi->peer_moved(peer);
+}
+
+/**
+ * ovpn_peer_tell_moved - tell userspace where a peer has moved to, if that could
+ * not be told at once
+ * @peer: the peer
+ *
+ * Context: process, rcu_read_lock held.
+ * Return: true if it still cannot.
+ */
+bool ovpn_peer_tell_moved(struct ovpn_peer *peer)
+{
+	struct ovpn_peer_table *table = &peer->ovpn->peers;
+	bool untold;
+
+	if (likely(!READ_ONCE(peer->untold)))
+		return false;
+	spin_lock_bh(&table->lock);
+	if (peer->published)
+		tell_moved_locked(peer);
+	untold = peer->published && peer->untold;
+	spin_unlock_bh(&table->lock);
+	return untold;
+}
+
 /**
  * ovpn_peer_follow - keep up with a peer that moves
  * @peer: the peer
@@ -341,10 +506,11 @@ void ovpn_peers_delete(struct ovpn_dev *ovpn,
  */
 void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb)
 {
-	const struct ovpn_endpoint *old = rcu_dereference(peer->endpoint);
+	struct ovpn_endpoint *old = rcu_dereference(peer->endpoint), *ep;
+	struct ovpn_peer_table *table = &peer->ovpn->peers;
 	struct ovpn_sockaddr remote;
-	struct ovpn_endpoint *ep;
 	struct in6_addr local;
+	bool elsewhere, moved;
 
 	if (peer->socket->transport->stream)
 		return;
@@ -360,9 +526,17 @@ void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb)
 	ep = ovpn_endpoint_alloc(peer, &remote, &local, GFP_ATOMIC);
 	if (!ep)
 		return;
-	if (memcmp(&remote, &old->remote, sizeof(remote)))
+	elsewhere = memcmp(&remote, &old->remote, sizeof(remote));
+	if (elsewhere)
 		ovpn_event_add(peer->ovpn->stats, OVPN_EVENT_RX_FLOAT);
-	ovpn_peer_table_move(peer, ep, old);
+
+	spin_lock_bh(&table->lock);
+	moved = ovpn_peer_table_move(peer, ep, old);
+	if (moved && elsewhere && peer->ovpn->abi->peer_moved)
+		tell_moved_locked(peer);
+	spin_unlock_bh(&table->lock);
+
+	ovpn_endpoint_free_rcu(moved ? old : ep);
 }
 
 /**

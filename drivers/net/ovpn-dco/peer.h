@@ -26,7 +26,7 @@ struct ovpn_socket;
 
 /**
  * struct ovpn_vpn_addr - an address of a peer inside the tunnel
- * @addr: the address, IPv4 mapped; all zero for none. Fixed at birth.
+ * @addr: the address, IPv4 mapped; all zero for none. Fixed.
  * @node: in ovpn_peer_table.by_vpn_addr
  * @peer: whose it is
  */
@@ -37,21 +37,45 @@ struct ovpn_vpn_addr {
 };
 
 /**
- * struct ovpn_peer_params - a peer as userspace adds it
+ * struct ovpn_vpn_addrs - all addresses of a peer inside the tunnel
+ * @v4: its IPv4 address
+ * @v6: its IPv6 address
+ * @rcu: frees it, after a grace period
+ *
+ * As with endpoints, a peer that gets other addresses gets another one of these.
+ */
+struct ovpn_vpn_addrs {
+	struct ovpn_vpn_addr v4;
+	struct ovpn_vpn_addr v6;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct ovpn_peer_params - a peer as userspace adds it, or what it changes
  * @id: its number on the wire, up to OVPN_PEER_ID_MAX
- * @fd: the socket to reach it through
- * @remote: its transport address
- * @local: our address that it knows; in6addr_any if any will do
- * @vpn4: its IPv4 address inside the tunnel, mapped; or in6addr_any
- * @vpn6: its IPv6 address inside the tunnel; or in6addr_any
+ * @tx_id: the number that we send to it with; mostly the same
+ * @fd: the socket to reach it through; cannot change
+ * @remote: its transport address; port 0 if it does not change
+ * @local: our address that it knows; in6addr_any if any will do. Changes with
+ *	@remote.
+ * @vpn4: its IPv4 address inside the tunnel, mapped; in6addr_any if it has none
+ *	or does not change
+ * @vpn6: its IPv6 address inside the tunnel; likewise
+ * @set_keepalive: userspace wants the following times
+ * @keepalive_interval: seconds without sending before we ping; 0 is never
+ * @keepalive_timeout: seconds without receiving before it expires; 0 is never
  */
 struct ovpn_peer_params {
 	u32 id;
+	u32 tx_id;
 	int fd;
 	struct ovpn_sockaddr remote;
 	struct in6_addr local;
 	struct in6_addr vpn4;
 	struct in6_addr vpn6;
+	bool set_keepalive;
+	u32 keepalive_interval;
+	u32 keepalive_timeout;
 };
 
 /**
@@ -59,9 +83,12 @@ struct ovpn_peer_params {
  * @ovpn: its device; counted by @tracker
  * @tracker: for @ovpn
  * @id: its number on the wire. Fixed.
+ * @tx_id: the number that we send to it with; one request at a time changes it
  * @published: it is in the peer table; guarded by the table's lock
- * @vpn4: its IPv4 address inside the tunnel. Fixed.
- * @vpn6: its IPv6 address inside the tunnel. Fixed.
+ * @untold: userspace has still to be told where it has moved to; guarded by the
+ *	table's lock
+ * @vpn: its addresses inside the tunnel; replaced under the table's lock, read
+ *	under RCU; never NULL
  * @endpoint: where it is; replaced under the table's lock, read under RCU;
  *	never NULL
  * @socket: what we reach it through; not ours any more when the peer is freed.
@@ -109,9 +136,10 @@ struct ovpn_peer {
 	struct ovpn_dev *ovpn;
 	netdevice_tracker tracker;
 	u32 id;
+	u32 tx_id;
 	bool published;
-	struct ovpn_vpn_addr vpn4;
-	struct ovpn_vpn_addr vpn6;
+	bool untold;
+	struct ovpn_vpn_addrs __rcu *vpn;
 	struct ovpn_endpoint __rcu *endpoint;
 	struct ovpn_socket *socket;
 	struct ovpn_keys keys;
@@ -127,6 +155,9 @@ struct ovpn_peer {
 
 int ovpn_peer_new(struct ovpn_dev *ovpn, const struct ovpn_peer_params *params,
 		  struct netlink_ext_ack *extack);
+int ovpn_peer_change(struct ovpn_peer *peer,
+		     const struct ovpn_peer_params *params,
+		     struct netlink_ext_ack *extack);
 void ovpn_peer_retire(struct ovpn_peer *peer, enum ovpn_del_peer_reason reason);
 bool ovpn_peer_delete(struct ovpn_peer *peer, enum ovpn_del_peer_reason reason);
 void ovpn_peers_delete(struct ovpn_dev *ovpn,
@@ -139,6 +170,7 @@ struct ovpn_peer *ovpn_peer_find(struct ovpn_dev *ovpn, u32 id);
 void ovpn_peer_put(struct ovpn_peer *peer);
 
 void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb);
+bool ovpn_peer_tell_moved(struct ovpn_peer *peer);
 bool ovpn_peer_may_log(struct ovpn_peer *peer);
 
 #endif /* _OVPN_PEER_H */

@@ -189,33 +189,83 @@ static struct ovpn_endpoint *endpoint_locked(const struct ovpn_peer *peer)
 					 lockdep_is_held(&peer->ovpn->peers.lock));
 }
 
+static struct ovpn_vpn_addrs *vpn_locked(const struct ovpn_peer *peer)
+{
+	return rcu_dereference_protected(peer->vpn,
+					 lockdep_is_held(&peer->ovpn->peers.lock));
+}
+
+static int vpn_addrs_insert(struct ovpn_peer_table *table,
+			    struct ovpn_vpn_addrs *vpn)
+{
+	int err;
+
+	err = vpn_addr_insert(table, &vpn->v4);
+	if (err)
+		return err;
+	err = vpn_addr_insert(table, &vpn->v6);
+	if (err)
+		vpn_addr_remove(table, &vpn->v4);
+	return err;
+}
+
+static void vpn_addrs_remove(struct ovpn_peer_table *table,
+			     struct ovpn_vpn_addrs *vpn)
+{
+	vpn_addr_remove(table, &vpn->v6);
+	vpn_addr_remove(table, &vpn->v4);
+}
+
 static int hashes_insert(struct ovpn_peer_table *table, struct ovpn_peer *peer)
 {
 	int err;
 
-	err = vpn_addr_insert(table, &peer->vpn4);
+	err = vpn_addrs_insert(table, vpn_locked(peer));
 	if (err)
 		return err;
-	err = vpn_addr_insert(table, &peer->vpn6);
-	if (err)
-		goto err_vpn4;
 	err = endpoint_insert(table, endpoint_locked(peer));
 	if (err)
-		goto err_vpn6;
-	return 0;
-
-err_vpn6:
-	vpn_addr_remove(table, &peer->vpn6);
-err_vpn4:
-	vpn_addr_remove(table, &peer->vpn4);
+		vpn_addrs_remove(table, vpn_locked(peer));
 	return err;
 }
 
 static void hashes_remove(struct ovpn_peer_table *table, struct ovpn_peer *peer)
 {
 	endpoint_remove(table, endpoint_locked(peer));
-	vpn_addr_remove(table, &peer->vpn6);
-	vpn_addr_remove(table, &peer->vpn4);
+	vpn_addrs_remove(table, vpn_locked(peer));
+}
+
+static bool is_taken(struct ovpn_peer_table *table,
+		     const struct ovpn_vpn_addr *addr)
+{
+	const struct ovpn_peer *other;
+
+	if (ipv6_addr_any(&addr->addr))
+		return false;
+	rcu_read_lock();
+	other = ovpn_peer_by_vpn_addr(table, &addr->addr);
+	rcu_read_unlock();
+	return other && other != addr->peer;
+}
+
+/* Does another peer have one of these addresses, and must not? */
+static bool vpn_addrs_taken(const struct ovpn_dev *ovpn,
+			    struct ovpn_peer_table *table,
+			    const struct ovpn_vpn_addrs *vpn)
+{
+	return ovpn->abi->unique_addrs &&
+	       (is_taken(table, &vpn->v4) || is_taken(table, &vpn->v6));
+}
+
+/* The network manager and the routing want to know whether there is anybody */
+static void carrier_follow(struct ovpn_dev *ovpn)
+{
+	if (!ovpn->abi->carrier || ovpn->mode != OVPN_MODE_P2P)
+		return;
+	if (rcu_access_pointer(ovpn->peers.p2p))
+		netif_carrier_on(ovpn->dev);
+	else
+		netif_carrier_off(ovpn->dev);
 }
 
 /* Expired by the kernel, and userspace may not know yet */
@@ -237,6 +287,8 @@ static int add_locked(struct ovpn_peer_table *table, struct ovpn_peer *peer)
 		displaced = p2p_locked(table);
 	else if (ovpn_peer_by_id(table, peer->id))
 		return -EEXIST;
+	if (vpn_addrs_taken(peer->ovpn, table, vpn_locked(peer)))
+		return -EADDRINUSE;
 
 	if (hashes_insert(table, peer))
 		return -ENOMEM;
@@ -258,6 +310,7 @@ static int add_locked(struct ovpn_peer_table *table, struct ovpn_peer *peer)
 		rcu_assign_pointer(table->p2p, peer);
 	if (displaced)
 		ovpn_peer_retire(displaced, OVPN_DEL_PEER_REASON_TEARDOWN);
+	carrier_follow(peer->ovpn);
 	return 0;
 }
 
@@ -269,8 +322,9 @@ static int add_locked(struct ovpn_peer_table *table, struct ovpn_peer *peer)
  * failure.
  *
  * Context: process, may sleep.
- * Return: 0, -EEXIST if the id is taken, -ENODEV if the device is going away,
- * -ENOMEM or another error of the hash tables.
+ * Return: 0, -EEXIST if the id is taken, -EADDRINUSE if a VPN address is,
+ * -ENODEV if the device is going away, -ENOMEM or another error of the hash
+ * tables.
  */
 int ovpn_peer_table_add(struct ovpn_peer *peer)
 {
@@ -322,34 +376,79 @@ bool ovpn_peer_table_remove(struct ovpn_peer *peer,
 	hashes_remove(table, peer);
 	if (rcu_access_pointer(table->p2p) == peer)
 		RCU_INIT_POINTER(table->p2p, NULL);
+	carrier_follow(peer->ovpn);
 	return true;
 }
 
 /**
  * ovpn_peer_table_move - give a peer its new endpoint
  * @peer: the peer
- * @ep: the new endpoint, consumed
+ * @ep: the new endpoint
  * @old: the endpoint that the caller saw; another one by now means that
  *	somebody else was faster, and nothing changes
  *
- * Context: BH off, rcu_read_lock held.
+ * Context: BH off, table's lock held.
+ * Return: true if @ep is in the place of @old now, which the caller is to free
+ * after a grace period; false if it is @ep that he has to.
  */
-void ovpn_peer_table_move(struct ovpn_peer *peer, struct ovpn_endpoint *ep,
+bool ovpn_peer_table_move(struct ovpn_peer *peer, struct ovpn_endpoint *ep,
 			  const struct ovpn_endpoint *old)
 {
 	struct ovpn_peer_table *table = &peer->ovpn->peers;
-	struct ovpn_endpoint *victim = ep;
+	struct ovpn_endpoint *now;
 
-	spin_lock_bh(&table->lock);
-	if (peer->published && endpoint_locked(peer) == old &&
-	    !endpoint_insert(table, ep)) {
-		victim = endpoint_locked(peer);
-		rcu_assign_pointer(peer->endpoint, ep);
-		endpoint_remove(table, victim);
+	lockdep_assert_held(&table->lock);
+
+	now = endpoint_locked(peer);
+	if (!peer->published || now != old || endpoint_insert(table, ep))
+		return false;
+	rcu_assign_pointer(peer->endpoint, ep);
+	endpoint_remove(table, now);
+	return true;
+}
+
+/**
+ * ovpn_peer_table_change - give a peer other addresses
+ * @peer: the peer
+ * @vpn: the new ones inside the tunnel, or NULL if these do not change; set to
+ *	the old ones
+ * @ep: the new endpoint, or NULL if that does not change; set to the old one
+ *
+ * Nothing changes on failure. The caller frees @vpn and @ep after a grace
+ * period.
+ *
+ * Context: BH off, table's lock held.
+ * Return: 0, -ESTALE if the peer was retired meanwhile, -EADDRINUSE, or -ENOMEM.
+ */
+int ovpn_peer_table_change(struct ovpn_peer *peer, struct ovpn_vpn_addrs **vpn,
+			   struct ovpn_endpoint **ep)
+{
+	struct ovpn_peer_table *table = &peer->ovpn->peers;
+	struct ovpn_vpn_addrs *old_vpn = vpn_locked(peer);
+	struct ovpn_endpoint *old_ep = endpoint_locked(peer);
+
+	lockdep_assert_held(&table->lock);
+
+	if (!peer->published)
+		return -ESTALE;
+	if (*vpn && vpn_addrs_taken(peer->ovpn, table, *vpn))
+		return -EADDRINUSE;
+	if (*vpn && vpn_addrs_insert(table, *vpn))
+		return -ENOMEM;
+	if (*ep && !ovpn_peer_table_move(peer, *ep, old_ep)) {
+		if (*vpn)
+			vpn_addrs_remove(table, *vpn);
+		return -ENOMEM;
 	}
-	spin_unlock_bh(&table->lock);
 
-	ovpn_endpoint_free_rcu(victim);
+	if (*ep)
+		*ep = old_ep;
+	if (*vpn) {
+		rcu_assign_pointer(peer->vpn, *vpn);
+		vpn_addrs_remove(table, old_vpn);
+		*vpn = old_vpn;
+	}
+	return 0;
 }
 
 static bool tombstone_stands(const void *entry, u32 now)

@@ -12,6 +12,7 @@
 #include "endpoint.h"
 
 struct ovpn_peer;
+struct ovpn_vpn_addrs;
 
 /* How long requests for a peer that just expired are forgiven, in seconds */
 #define OVPN_TOMBSTONE_SECS	10
@@ -30,7 +31,8 @@ struct ovpn_peer;
  * @tombstones: number of tombstones; guarded by @lock
  *
  * Lookups need nothing but rcu_read_lock. Where peers claim the same VPN or
- * transport address, the one that came last is found.
+ * transport address, the one that came last is found; but see
+ * ovpn_abi.unique_addrs.
  */
 struct ovpn_peer_table {
 	spinlock_t lock; /* see above */
@@ -58,8 +60,10 @@ struct ovpn_peer *ovpn_peer_next(struct ovpn_peer_table *table,
 int ovpn_peer_table_add(struct ovpn_peer *peer);
 bool ovpn_peer_table_remove(struct ovpn_peer *peer,
 			    enum ovpn_del_peer_reason reason);
-void ovpn_peer_table_move(struct ovpn_peer *peer, struct ovpn_endpoint *ep,
+bool ovpn_peer_table_move(struct ovpn_peer *peer, struct ovpn_endpoint *ep,
 			  const struct ovpn_endpoint *old);
+int ovpn_peer_table_change(struct ovpn_peer *peer, struct ovpn_vpn_addrs **vpn,
+			   struct ovpn_endpoint **ep);
 
 bool ovpn_peer_table_expired_lately(struct ovpn_peer_table *table, u32 id);
 bool ovpn_peer_table_forget_expired(struct ovpn_peer_table *table, u32 now);

@@ -72,7 +72,7 @@ static void key_used_up(struct ovpn_peer *peer, struct ovpn_key_slot *slot)
 	netdev_notice(peer->ovpn->dev,
 		      "peer %u: key %u has used all its packet ids\n",
 		      peer->id, slot->key_id);
-	peer->ovpn->abi->key_used_up(peer);
+	peer->ovpn->abi->key_used_up(peer, slot->key_id);
 }
 
 /* Seal and send the packets that there is a packet id for. Returns how many. */

@@ -71,7 +71,7 @@ static void peer_deleted(struct ovpn_peer *peer,
 	device.reason = reason;
 }
 
-static void key_used_up(struct ovpn_peer *peer)
+static void key_used_up(struct ovpn_peer *peer, u8 key_id)
 {
 }
 
@@ -254,6 +254,7 @@ int test_peer_add_at(struct test_device *td, u32 id, unsigned int place)
 {
 	struct ovpn_peer_params params = {
 		.id = id,
+		.tx_id = id,
 		.fd = td->fd,
 	};
 

@@ -161,21 +161,22 @@ static void table_no_vpn_address(struct kunit *test)
 static bool move(struct ovpn_peer *peer, unsigned int place,
 		 const struct ovpn_endpoint *old)
 {
+	struct ovpn_peer_table *table = &peer->ovpn->peers;
+	struct ovpn_endpoint *ep, *now;
 	struct ovpn_sockaddr remote;
-	struct ovpn_endpoint *ep;
 	bool moved = false;
 
 	test_remote(&remote, peer->id, place);
-	local_bh_disable();
 	rcu_read_lock();
 	ep = ovpn_endpoint_alloc(peer, &remote, &in6addr_any, GFP_ATOMIC);
 	if (ep) {
-		ovpn_peer_table_move(peer, ep,
-				     old ?: rcu_dereference(peer->endpoint));
-		moved = rcu_dereference(peer->endpoint) == ep;
+		spin_lock_bh(&table->lock);
+		now = rcu_dereference(peer->endpoint);
+		moved = ovpn_peer_table_move(peer, ep, old ?: now);
+		spin_unlock_bh(&table->lock);
+		ovpn_endpoint_free_rcu(moved ? now : ep);
 	}
 	rcu_read_unlock();
-	local_bh_enable();
 	return moved;
 }
 
