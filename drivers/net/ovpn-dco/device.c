@@ -11,6 +11,7 @@
 #include <net/ip_tunnels.h>
 #include <net/pkt_sched.h>
 #include <net/rtnetlink.h>
+#include <uapi/linux/ovpn.h>
 
 #include "compat/compat.h"
 #include "device.h"
@@ -288,6 +289,11 @@ static void ovpn_dco_setup(struct net_device *dev)
 	setup(dev, &ovpn_abi_v2);
 }
 
+static void ovpn_27_setup(struct net_device *dev)
+{
+	setup(dev, &ovpn_abi_27);
+}
+
 static const struct nla_policy ovpn_link_policy[IFLA_OVPN_MAX + 1] = {
 	[IFLA_OVPN_MODE] = NLA_POLICY_RANGE(NLA_U8, OVPN_MODE_P2P,
 					    OVPN_MODE_MP),
@@ -345,6 +351,20 @@ struct rtnl_link_ops ovpn_dco_link_ops __read_mostly = {
 	.netns_refund = false,
 	.priv_size = sizeof(struct ovpn_dev),
 	.setup = ovpn_dco_setup,
+	.policy = ovpn_link_policy,
+	.maxtype = IFLA_OVPN_MAX,
+	.newlink = compat_newlink(ovpn_newlink),
+	.dellink = unregister_netdevice_queue,
+	.get_num_tx_queues = ovpn_link_tx_queues,
+	.get_size = ovpn_link_size,
+	.fill_info = ovpn_link_fill,
+};
+
+struct rtnl_link_ops ovpn_27_link_ops __read_mostly = {
+	.kind = OVPN27_LINK_KIND,
+	.netns_refund = false,
+	.priv_size = sizeof(struct ovpn_dev),
+	.setup = ovpn_27_setup,
 	.policy = ovpn_link_policy,
 	.maxtype = IFLA_OVPN_MAX,
 	.newlink = compat_newlink(ovpn_newlink),

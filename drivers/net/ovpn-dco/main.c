@@ -3,10 +3,12 @@
 
 #include <linux/genetlink.h>
 #include <linux/module.h>
+#include <linux/moduleparam.h>
 #include <linux/rcupdate.h>
 #include <linux/workqueue.h>
 #include <net/genetlink.h>
 #include <net/rtnetlink.h>
+#include <uapi/linux/ovpn.h>
 
 #include "aead.h"
 #include "device.h"
@@ -71,6 +73,30 @@ void ovpn_workqueues_free(void)
 	ovpn_wq = NULL;
 }
 
+static bool ovpn_family = !IS_ENABLED(CONFIG_OVPN);
+module_param(ovpn_family, bool, 0444);
+MODULE_PARM_DESC(ovpn_family, "Serve OpenVPN 2.7 as well (default: unless the kernel has a driver of its own for that)");
+
+/* Whether we do */
+static bool has_27 __ro_after_init;
+
+/* Another driver may have the names, which is no reason to do nothing */
+static void __init ovpn_27_register(void)
+{
+	int err;
+
+	err = ovpn_netlink_27_register();
+	if (!err) {
+		err = rtnl_link_register(&ovpn_27_link_ops);
+		if (err)
+			ovpn_netlink_27_unregister();
+	}
+	has_27 = !err;
+	if (err)
+		pr_notice("ovpn-dco: OpenVPN 2.7 is not served, another driver may have the name \"%s\" (error %d)\n",
+			  OVPN27_FAMILY_NAME, err);
+}
+
 static int __init ovpn_init(void)
 {
 	int err;
@@ -91,6 +117,8 @@ static int __init ovpn_init(void)
 	err = rtnl_link_register(&ovpn_dco_link_ops);
 	if (err)
 		goto err_netlink;
+	if (ovpn_family)
+		ovpn_27_register();
 	return 0;
 
 err_netlink:
@@ -105,7 +133,11 @@ err_wq:
 static void __exit ovpn_exit(void)
 {
 	/* Notifications are sent until the last device is gone: devices first */
+	if (has_27)
+		rtnl_link_unregister(&ovpn_27_link_ops);
 	rtnl_link_unregister(&ovpn_dco_link_ops);
+	if (has_27)
+		ovpn_netlink_27_unregister();
 	ovpn_netlink_unregister();
 	ovpn_owner_unregister();
 
@@ -123,3 +155,8 @@ MODULE_LICENSE("GPL");
 MODULE_VERSION(OVPN_VERSION);
 MODULE_ALIAS_RTNL_LINK(OVPN_DCO_LINK_KIND);
 MODULE_ALIAS_GENL_FAMILY(OVPN_NL_NAME);
+/* Or the kernel's own driver would be loaded, and this one too */
+#if !IS_ENABLED(CONFIG_OVPN)
+MODULE_ALIAS_RTNL_LINK(OVPN27_LINK_KIND);
+MODULE_ALIAS_GENL_FAMILY(OVPN27_FAMILY_NAME);
+#endif
