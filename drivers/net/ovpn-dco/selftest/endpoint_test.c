@@ -119,6 +119,35 @@ static void endpoint_parse_refused(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, parse(&addr, &in6, sizeof(in6)));
 }
 
+/* The parts of an address make what the whole does */
+static void endpoint_set(struct kunit *test)
+{
+	struct sockaddr_in in = addr_v4(0xc0000201, 1194);
+	struct sockaddr_in6 in6 = addr_v6(0xfe800000, 1, 443, 7);
+	struct ovpn_sockaddr addr, want;
+	struct in6_addr mapped;
+
+	KUNIT_ASSERT_TRUE(test, parse(&want, &in, sizeof(in)));
+	memset(&addr, 0xff, sizeof(addr));
+	ovpn_sockaddr_set(&addr, &in.sin_addr, 4, 7, in.sin_port);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(&addr, &want, sizeof(addr)));
+	ipv6_addr_set_v4mapped(in.sin_addr.s_addr, &mapped);
+	memset(&addr, 0xff, sizeof(addr));
+	ovpn_sockaddr_set(&addr, &mapped, 16, 7, in.sin_port);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(&addr, &want, sizeof(addr)));
+
+	KUNIT_ASSERT_TRUE(test, parse(&want, &in6, sizeof(in6)));
+	KUNIT_EXPECT_EQ(test, want.scope_id, 7);
+	memset(&addr, 0xff, sizeof(addr));
+	ovpn_sockaddr_set(&addr, &in6.sin6_addr, 16, 7, in6.sin6_port);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(&addr, &want, sizeof(addr)));
+	/* Of no other address is the interface a part */
+	in6 = addr_v6(0x20010db8, 1, 443, 0);
+	KUNIT_ASSERT_TRUE(test, parse(&want, &in6, sizeof(in6)));
+	ovpn_sockaddr_set(&addr, &in6.sin6_addr, 16, 7, in6.sin6_port);
+	KUNIT_EXPECT_EQ(test, 0, memcmp(&addr, &want, sizeof(addr)));
+}
+
 static void endpoint_local(struct kunit *test)
 {
 	static const u8 v4[4] = { 192, 0, 2, 1 }, any[16];
@@ -380,6 +409,7 @@ static struct kunit_case endpoint_cases[] = {
 	KUNIT_CASE(endpoint_parse_v4),
 	KUNIT_CASE(endpoint_parse_v6),
 	KUNIT_CASE(endpoint_parse_refused),
+	KUNIT_CASE(endpoint_set),
 	KUNIT_CASE(endpoint_local),
 	KUNIT_CASE(endpoint_of_datagram),
 	KUNIT_CASE(endpoint_follow),

@@ -161,6 +161,50 @@ static void keys_kill(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, has(peer, 1));
 }
 
+/* What is said about a slot, whichever is the primary one now */
+static void keys_describe(struct kunit *test)
+{
+	struct ovpn_peer *peer = peer_open(test);
+	struct ovpn_key_params params;
+
+	KUNIT_EXPECT_FALSE(test, ovpn_keys_describe(&peer->keys, 0, &params));
+	KUNIT_EXPECT_EQ(test, 0, test_key_install(peer, 0, 5));
+	KUNIT_EXPECT_FALSE(test, ovpn_keys_describe(&peer->keys, 1, &params));
+	ovpn_keys_swap(&peer->keys);
+	KUNIT_EXPECT_FALSE(test, ovpn_keys_describe(&peer->keys, 0, &params));
+	KUNIT_EXPECT_EQ(test, 0, test_key_install(peer, 0, 3));
+
+	KUNIT_ASSERT_TRUE(test, ovpn_keys_describe(&peer->keys, 0, &params));
+	KUNIT_EXPECT_EQ(test, params.slot, 0);
+	KUNIT_EXPECT_EQ(test, params.key_id, 3);
+	KUNIT_EXPECT_STREQ(test, params.cipher, primary_slot(peer)->cipher);
+	KUNIT_ASSERT_TRUE(test, ovpn_keys_describe(&peer->keys, 1, &params));
+	KUNIT_EXPECT_EQ(test, params.slot, 1);
+	KUNIT_EXPECT_EQ(test, params.key_id, 5);
+}
+
+/* The id to send with, in the keys that are there and in those that come */
+static void keys_address(struct kunit *test)
+{
+	struct ovpn_peer *peer = peer_open(test);
+
+	/* Harmless without keys */
+	ovpn_keys_address(&peer->keys, 8);
+
+	KUNIT_EXPECT_EQ(test, 0, test_key_install(peer, 0, 1));
+	KUNIT_EXPECT_EQ(test, 0, test_key_install(peer, 1, 2));
+	KUNIT_EXPECT_EQ(test, slot_by_id(peer, 1)->op, ovpn_op_build(1, 7));
+	peer->tx_id = 0x123456;
+	ovpn_keys_address(&peer->keys, peer->tx_id);
+	KUNIT_EXPECT_EQ(test, slot_by_id(peer, 1)->op,
+			ovpn_op_build(1, 0x123456));
+	KUNIT_EXPECT_EQ(test, slot_by_id(peer, 2)->op,
+			ovpn_op_build(2, 0x123456));
+	KUNIT_EXPECT_EQ(test, 0, test_key_install(peer, 1, 3));
+	KUNIT_EXPECT_EQ(test, slot_by_id(peer, 3)->op,
+			ovpn_op_build(3, 0x123456));
+}
+
 static void keys_of_dead_peer(struct kunit *test)
 {
 	struct ovpn_peer *peer = peer_open(test);
@@ -484,6 +528,8 @@ static struct kunit_case keys_cases[] = {
 	KUNIT_CASE(keys_swap),
 	KUNIT_CASE(keys_same_number),
 	KUNIT_CASE(keys_kill),
+	KUNIT_CASE(keys_describe),
+	KUNIT_CASE(keys_address),
 	KUNIT_CASE(keys_of_dead_peer),
 	KUNIT_CASE(keys_swap_race),
 	KUNIT_CASE(keys_race),

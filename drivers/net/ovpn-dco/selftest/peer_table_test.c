@@ -214,6 +214,102 @@ static void table_float(struct kunit *test)
 	expect_gone(test, td, 1);
 }
 
+/* ovpn_peer_change(), as a request would */
+static int change(struct ovpn_peer *peer, struct ovpn_peer_params *params)
+{
+	int err;
+
+	params->tx_id = peer->tx_id;
+	mutex_lock(&peer->ovpn->requests);
+	err = ovpn_peer_change(peer, params, NULL);
+	mutex_unlock(&peer->ovpn->requests);
+	return err;
+}
+
+/* A peer is found at its new addresses, and only there */
+static void table_change(struct kunit *test)
+{
+	struct test_device *td = test_device_open(test, OVPN_MODE_MP);
+	struct ovpn_peer *peer = test_peer_get(test, td, 1);
+	struct ovpn_peer_params vpn4 = {}, vpn6 = {}, remote = {}, none = {};
+
+	test_vpn4(&vpn4.vpn4, 11);
+	KUNIT_EXPECT_EQ(test, 0, change(peer, &vpn4));
+	KUNIT_EXPECT_EQ(test, 1, by_vpn4(td, 11));
+	KUNIT_EXPECT_EQ(test, TEST_NOBODY, by_vpn4(td, 1));
+	KUNIT_EXPECT_EQ(test, 1, by_vpn6(td, 1));
+
+	test_vpn6(&vpn6.vpn6, 12);
+	KUNIT_EXPECT_EQ(test, 0, change(peer, &vpn6));
+	KUNIT_EXPECT_EQ(test, 1, by_vpn6(td, 12));
+	KUNIT_EXPECT_EQ(test, TEST_NOBODY, by_vpn6(td, 1));
+	KUNIT_EXPECT_EQ(test, 1, by_vpn4(td, 11));
+
+	test_remote(&remote.remote, 1, 3);
+	KUNIT_EXPECT_EQ(test, 0, change(peer, &remote));
+	KUNIT_EXPECT_EQ(test, 1, by_remote(td, 1, 3));
+	KUNIT_EXPECT_EQ(test, TEST_NOBODY, by_remote(td, 1, 0));
+
+	KUNIT_EXPECT_EQ(test, 0, change(peer, &none));
+	KUNIT_EXPECT_EQ(test, 1, by_vpn4(td, 11));
+	KUNIT_EXPECT_EQ(test, 1, by_vpn6(td, 12));
+	KUNIT_EXPECT_EQ(test, 1, by_remote(td, 1, 3));
+
+	test_peer_del(td, 1, OVPN_DEL_PEER_REASON_USERSPACE);
+	KUNIT_EXPECT_EQ(test, TEST_NOBODY, by_vpn4(td, 11));
+	KUNIT_EXPECT_EQ(test, TEST_NOBODY, by_vpn6(td, 12));
+	KUNIT_EXPECT_EQ(test, TEST_NOBODY, by_remote(td, 1, 3));
+	/* A dead peer stays dead */
+	KUNIT_EXPECT_EQ(test, -ESTALE, change(peer, &vpn4));
+	KUNIT_EXPECT_EQ(test, TEST_NOBODY, by_vpn4(td, 11));
+}
+
+/* Where two peers must not have the same address, the first one keeps it */
+static void table_unique_addresses(struct kunit *test)
+{
+	struct test_device *td = test_device_open(test, OVPN_MODE_MP);
+	struct ovpn_peer_params params = { .id = 3, .fd = td->fd };
+	struct ovpn_peer_params both = {};
+	struct ovpn_peer *peer;
+	static struct ovpn_abi unique;
+
+	unique = *td->ovpn->abi;
+	unique.unique_addrs = true;
+	td->ovpn->abi = &unique;
+	KUNIT_ASSERT_EQ(test, 0, test_peer_add(td, 1));
+	peer = test_peer_get(test, td, 2);
+
+	test_remote(&params.remote, 3, 0);
+	test_vpn4(&params.vpn4, 3);
+	test_vpn6(&params.vpn6, 1);
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, test_peer_new(td, &params));
+	expect_gone(test, td, 3);
+	KUNIT_EXPECT_EQ(test, 1, by_vpn6(td, 1));
+
+	/* Nothing of what fails in part */
+	test_vpn4(&both.vpn4, 1);
+	test_vpn6(&both.vpn6, 22);
+	test_remote(&both.remote, 2, 5);
+	KUNIT_EXPECT_EQ(test, -EADDRINUSE, change(peer, &both));
+	expect_found(test, td, 2);
+	expect_found(test, td, 1);
+	KUNIT_EXPECT_EQ(test, TEST_NOBODY, by_vpn6(td, 22));
+	KUNIT_EXPECT_EQ(test, TEST_NOBODY, by_remote(td, 2, 5));
+
+	/* What is its own it may have */
+	test_vpn4(&both.vpn4, 2);
+	KUNIT_EXPECT_EQ(test, 0, change(peer, &both));
+	KUNIT_EXPECT_EQ(test, 2, by_vpn4(td, 2));
+	KUNIT_EXPECT_EQ(test, 2, by_vpn6(td, 22));
+	KUNIT_EXPECT_EQ(test, 2, by_remote(td, 2, 5));
+
+	/* And what another one had */
+	test_peer_del(td, 1, OVPN_DEL_PEER_REASON_USERSPACE);
+	test_vpn4(&both.vpn4, 1);
+	KUNIT_EXPECT_EQ(test, 0, change(peer, &both));
+	KUNIT_EXPECT_EQ(test, 2, by_vpn4(td, 1));
+}
+
 static void table_tombstones(struct kunit *test)
 {
 	struct test_device *td = test_device_open(test, OVPN_MODE_MP);
@@ -632,6 +728,8 @@ static struct kunit_case table_cases[] = {
 	KUNIT_CASE(table_shared_addresses),
 	KUNIT_CASE(table_no_vpn_address),
 	KUNIT_CASE(table_float),
+	KUNIT_CASE(table_change),
+	KUNIT_CASE(table_unique_addresses),
 	KUNIT_CASE(table_tombstones),
 	KUNIT_CASE(table_walk),
 	KUNIT_CASE(table_p2p),
