@@ -6,6 +6,7 @@
 #   LABEL       what the directory is called where it is built and installed
 #   LIB_DIRS    where the libraries' sources and headers are
 #   TEST_PROGS  scripts that are tests, and TEST_FILES, what else is installed
+#   TEST_OVPN   programs that are run once more, by a name that ends in -ovpn
 #   run_tests   is its own to write: it runs what was installed below $(RUN)
 
 OUTPUT ?= $(TOP)/build/tests/$(LABEL)
@@ -13,7 +14,7 @@ INSTALL_PATH ?= $(TOP)/build/install/$(LABEL)
 RUN := $(OUTPUT)/run/$(LABEL)
 
 TEST_GEN_PROGS := $(sort $(basename $(wildcard *.c)))
-NAMES := $(TEST_GEN_PROGS) $(TEST_PROGS)
+NAMES := $(TEST_GEN_PROGS) $(TEST_PROGS) $(TEST_OVPN:%=%-ovpn)
 
 CC ?= gcc
 PKG_CONFIG ?= pkg-config
@@ -48,6 +49,7 @@ install: all
 	@mkdir -p $(INSTALL_PATH)
 	install -m 755 $(PROGS) $(TEST_PROGS) $(INSTALL_PATH)/
 	install -m 644 $(TEST_FILES) $(INSTALL_PATH)/
+	@for name in $(TEST_OVPN); do ln -sf "$$name" "$(INSTALL_PATH)/$$name-ovpn" || exit; done
 	@printf '%s\n' $(NAMES) >$(INSTALL_PATH)/list
 
 list:

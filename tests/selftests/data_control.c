@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "data_util.h"
+#include "family.h"
 
 static const struct data_far_args one = { .id = 3 };
 
@@ -49,7 +50,9 @@ static void all_opcodes(struct data_bed *bed, const char *addr,
 		return;
 	data_drops_read(bed, &before);
 	for (op = 0; op < 32; op++) {
-		if (op == WIRE_OP_DATA_V2)
+		/* of which the family ovpn drops the former, see ovpn_tcp */
+		if (op == WIRE_OP_DATA_V2 ||
+		    (op == WIRE_OP_DATA_V1 && speaks_ovpn()))
 			continue;
 		far.to = strchr(addr, ':') ? NEAR6 : NEAR4;
 		for (i = 0; i < ARRAY_SIZE(sizes); i++)
@@ -268,7 +271,8 @@ int main(int argc, char **argv)
 		  .conf = { .mode = OVPN_MODE_MP },
 		  .run = by_port },
 		{ "socket after its last peer", .run = after_last_peer },
-		{ "socket closed by userspace", .run = closed_by_userspace },
+		{ "socket closed by userspace", .run = closed_by_userspace,
+		  .v2_only = true },
 	};
 
 	(void)argc;

@@ -415,7 +415,7 @@ static void check_expired(struct data_bed *bed, uint32_t id)
 	struct ovpn_peer_info info;
 
 	CHECK_ERR(0, data_wait_ntf(bed, &ntf, DATA_WAIT_MS));
-	CHECK_EQ(OVPN_CMD_DEL_PEER, ntf.cmd);
+	CHECK_EQ(OVPN_NTF_DEL_PEER, ntf.type);
 	CHECK_EQ(bed->ifindex, ntf.ifindex);
 	CHECK_EQ(id, ntf.peer_id);
 	CHECK_EQ(OVPN_DEL_PEER_REASON_EXPIRED, ntf.reason);
@@ -504,10 +504,11 @@ int main(int argc, char **argv)
 		  .run = swapped_under_stream },
 		{ "renegotiated again and again, nothing lost",
 		  .run = renegotiated },
-		{ "packet ids used up: peer expires", .run = used_up },
+		{ "packet ids used up: peer expires", .run = used_up,
+		  .v2_only = true },
 		{ "packet ids used up: other peers stay",
 		  .conf = { .mode = OVPN_MODE_MP },
-		  .run = used_up_by_one },
+		  .run = used_up_by_one, .v2_only = true },
 	};
 
 	(void)argc;

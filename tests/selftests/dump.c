@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "family.h"
 #include "fixture.h"
 #include "ktap.h"
 #include "netns.h"
@@ -194,8 +195,7 @@ static void abandoned(void)
 	fixture_peers(&f, 1, 1000);
 	for (i = 0; i < 20; i++) {
 		nl = ovpn_nl_open(f.ns);
-		msg = ovpn_nl_msg(nl, OVPN_CMD_GET_PEER, NLM_F_DUMP);
-		ovpn_put_raw(msg, OVPN_ATTR_IFINDEX, &f.ifindex, 4);
+		msg = family()->get_peer(nl, f.ifindex, NULL);
 		CHECK_ERR(0, ovpn_nl_post(nl, msg));
 		ovpn_nl_close(nl);
 	}
@@ -213,8 +213,7 @@ static void device_deleted(void)
 
 	fixture_start(&f, OVPN_MODE_MP);
 	fixture_peers(&f, 1, 1000);
-	msg = ovpn_nl_msg(f.nl, OVPN_CMD_GET_PEER, NLM_F_DUMP);
-	ovpn_put_raw(msg, OVPN_ATTR_IFINDEX, &f.ifindex, 4);
+	msg = family()->get_peer(f.nl, f.ifindex, NULL);
 	CHECK_ERR(0, ovpn_nl_post(f.nl, msg));
 	/* an unfinished dump must not keep the device from going */
 	pid = netns_spawn(f.ns, "ip link del ovpn0");

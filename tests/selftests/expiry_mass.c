@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "family.h"
 #include "fixture.h"
 #include "ktap.h"
 #include "netns.h"
@@ -25,7 +26,8 @@ static void all_expire(const struct fixture *f)
 
 	fixture_peers(f, 1, PEERS);
 	for (id = 1; id <= PEERS; id++)
-		CHECK_ERR(0, ovpn_nl_set_peer(f->nl, f->ifindex, id, 0, 1));
+		CHECK_ERR(0, ovpn_nl_set_peer(f->nl, f->ifindex, id,
+					      keepalive_none(), 1));
 }
 
 /*

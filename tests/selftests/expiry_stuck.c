@@ -3,6 +3,7 @@
  * A listener that never reads may hold back expiries, but not for ever: its
  * process may hang, and the peers of others stay with it.
  */
+#include "family.h"
 #include "fixture.h"
 #include "ktap.h"
 #include "netns.h"
@@ -21,7 +22,8 @@ static void never_reads(void)
 	l = ovpn_listen(f.ns, 0);
 	fixture_peers(&f, 1, PEERS);
 	for (id = 1; id <= PEERS; id++)
-		CHECK_ERR(0, ovpn_nl_set_peer(f.nl, f.ifindex, id, 0, 1));
+		CHECK_ERR(0, ovpn_nl_set_peer(f.nl, f.ifindex, id,
+					      keepalive_none(), 1));
 	/* first it is waited for */
 	CHECK(WAIT_FOR(ethtool_count(f.ns, "ovpn0", "peers_expired"), 15000));
 	sleep_ms(1000);

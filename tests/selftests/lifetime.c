@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 
 #include "data_util.h"
+#include "family.h"
 #include "fixture.h"
 
 #define GONE_MS		1000	/* from a process's death to its traces' */
@@ -88,6 +89,9 @@ static void stand_close(void)
 	netns_free(s.far);
 }
 
+/* Of the device; all that have several peers are multi-peer ones. */
+static int victim_mode = OVPN_MODE_MP;
+
 /* Peers 1 (UDP) and 2 (TCP) with the stand's near ends. */
 enum { UDP = 1, TCP = 2 };
 
@@ -98,7 +102,8 @@ static void add_peer(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id)
 		.socket = id == UDP ? s.udp : s.tcp,
 		.remote = id == UDP ? FAR4 : NULL,
 		.remote_port = NEAR_PORT,
-		.ipv4 = id == UDP ? VPN_FAR4 : VPN_FAR4_B,
+		.ipv4 = vpn_of(victim_mode,
+			       id == UDP ? VPN_FAR4 : VPN_FAR4_B),
 	};
 	int err = ovpn_nl_new_peer(nl, ifindex, &args);
 
@@ -143,6 +148,7 @@ static int open_tun(struct netns *ns, int mode)
 {
 	int index = ovpn_link_new(ns, TUN, mode);
 
+	victim_mode = mode;
 	if (index < 0)
 		ktap_bail("device: %s (%s)", strerror(-index),
 			  ovpn_link_extack());
@@ -231,8 +237,6 @@ static void traffic_end(void)
 }
 
 /* ---- who made the device ---- */
-
-static int victim_mode;
 
 static void make_all(void)
 {
@@ -341,7 +345,9 @@ static void make_and_let_go(void)
 	add_peer(nl, index, UDP);
 	add_peer(nl, index, TCP);
 	ovpn_nl_close(nl);
-	stand_let_go();
+	/* in the family ovpn, that would be the end of the peers */
+	if (!speaks_ovpn())
+		stand_let_go();
 	pid = fork();
 	if (!pid) {
 		/* a script that looks at the family, for example */

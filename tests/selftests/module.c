@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <sys/socket.h>
 
+#include "family.h"
 #include "fixture.h"
 #include "ktap.h"
 #include "netns.h"
@@ -54,7 +55,8 @@ static void by_link(void)
 	if (!can_load() || !take_out())
 		return;
 	ns = netns_new("link");
-	CHECK_EQ(0, netns_sh(ns, "ip link add ovpn0 type ovpn-dco"));
+	CHECK_EQ(0, netns_sh(ns, "ip link add ovpn0 type %s",
+			     family()->kind));
 	CHECK(loaded());
 	CHECK_EQ(0, netns_sh(ns, "ip link del ovpn0"));
 	netns_free(ns);

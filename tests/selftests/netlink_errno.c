@@ -21,33 +21,14 @@ static struct sockaddr_in far_addr;
 
 /* ---- refusals ---- */
 
-static struct ovpn_peer_info *peers_before;
-static int count_before;
-
 static void watch(void)
 {
-	count_before = ovpn_nl_dump(f.nl, f.ifindex, &peers_before);
-	if (count_before < 0)
-		ktap_bail("cannot list the peers");
+	fixture_watch(&f);
 }
 
-/* Checks the answer to the last request on f.nl. */
 static void refused(int want, int got, const char *what)
 {
-	char sentence[256];
-	struct ovpn_peer_info *now = NULL;
-	int count;
-
-	strcpy(sentence, ovpn_nl_extack(f.nl));
-	CHECK_MSG(want == got, "%s: want %s, got %s (%s)", what,
-		  strerror(-want), strerror(-got), sentence);
-	CHECK_MSG(*sentence, "%s: no sentence", what);
-	count = ovpn_nl_dump(f.nl, f.ifindex, &now);
-	if (CHECK_EQ(count_before, count) && count)
-		CHECK_MEMEQ(peers_before, now, count * sizeof(*now));
-	free(now);
-	free(peers_before);
-	peers_before = NULL;
+	fixture_refused(&f, want, got, what);
 }
 
 static struct request_args good_args(uint32_t id)
@@ -569,7 +550,7 @@ static void p2p(void)
 	args.id = 6;
 	CHECK_ERR(0, ovpn_nl_new_peer(f.nl, f.ifindex, &args));
 	watch();
-	CHECK_EQ(1, count_before);
+	CHECK_EQ(1, ovpn_nl_dump(f.nl, f.ifindex, NULL));
 	refused(-ENOENT, ovpn_nl_get_peer(f.nl, f.ifindex, 5, NULL),
 		"the peer that was replaced");
 	CHECK_ERR(0, ovpn_nl_get_peer(f.nl, f.ifindex, 6, NULL));

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "family.h"
 #include "fixture.h"
 #include "ktap.h"
 #include "netns.h"

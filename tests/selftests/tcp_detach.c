@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "data_util.h"
+#include "family.h"
 
 #define PEER_ID	9
 
@@ -72,7 +73,8 @@ static void by_expiry(struct data_bed *bed)
 {
 	struct ovpn_ntf ntf = { 0 };
 
-	CHECK_ERR(0, ovpn_nl_set_peer(bed->nl, bed->ifindex, PEER_ID, 0, 1));
+	CHECK_ERR(0, ovpn_nl_set_peer(bed->nl, bed->ifindex, PEER_ID,
+				      keepalive_none(), 1));
 	CHECK_ERR(0, data_wait_ntf(bed, &ntf, 5000));
 	CHECK_EQ(OVPN_DEL_PEER_REASON_EXPIRED, ntf.reason);
 }
@@ -230,7 +232,9 @@ static void much_unread(struct data_bed *bed)
 /* The next peer on the connection takes up where the stream is. */
 static void attached_again(struct data_bed *bed)
 {
-	struct ovpn_peer_args args = { .id = PEER_ID, .ipv4 = VPN_FAR4 };
+	struct ovpn_peer_args args = {
+		.id = PEER_ID, .ipv4 = vpn_of(bed->mode, VPN_FAR4),
+	};
 	uint8_t frame[STREAM_MAX], control[64], got[WIRE_MAX];
 	struct data_far far;
 	unsigned int i;
@@ -450,7 +454,7 @@ static void check_told(struct data_bed *bed)
 
 	if (!CHECK_ERR(0, data_wait_ntf(bed, &ntf, DATA_WAIT_MS)))
 		return;
-	CHECK_EQ(OVPN_CMD_DEL_PEER, ntf.cmd);
+	CHECK_EQ(OVPN_NTF_DEL_PEER, ntf.type);
 	CHECK_EQ(bed->ifindex, ntf.ifindex);
 	CHECK_EQ(PEER_ID, ntf.peer_id);
 	CHECK_EQ(OVPN_DEL_PEER_REASON_TRANSPORT_ERROR, ntf.reason);
@@ -636,19 +640,26 @@ static void reset_when_full(struct data_bed *bed)
 
 static const struct data_case cases[] = {
 	{ "nothing unread", .run = nothing_unread, WAY(by_request) },
-	{ "control packets unread", .run = packets_unread, WAY(by_request) },
+	/* those that are v2's only read packets in parts */
+	{ "control packets unread", .run = packets_unread, WAY(by_request),
+	  .v2_only = true },
 	{ "half a length", .run = half_length, WAY(by_request) },
-	{ "half a control packet", .run = half_control, WAY(by_request) },
+	{ "half a control packet", .run = half_control, WAY(by_request),
+	  .v2_only = true },
 	{ "half a data packet", .run = half_data, WAY(by_request) },
-	{ "cut elsewhere", .run = many_cuts, WAY(by_request) },
+	{ "cut elsewhere", .run = many_cuts, WAY(by_request), .v2_only = true },
 	{ "multi-peer device", .run = half_data, WAY(by_request),
 	  .conf = { .mode = OVPN_MODE_MP } },
 	{ "device deleted", .run = half_data, WAY(by_link) },
 	{ "device deleted, packets unread", .run = packets_unread,
-	  WAY(by_link) },
-	{ "replaced", .run = half_control, WAY(by_replacement) },
+	  WAY(by_link), .v2_only = true },
+	{ "replaced", .run = half_control, WAY(by_replacement),
+	  .v2_only = true },
+	{ "replaced in a data packet", .run = half_data,
+	  WAY(by_replacement) },
 	{ "expired", .run = half_data, WAY(by_expiry) },
-	{ "150 packets unread", .run = much_unread, WAY(by_request) },
+	{ "150 packets unread", .run = much_unread, WAY(by_request),
+	  .v2_only = true },
 	{ "attached again in the middle of a packet", .run = attached_again,
 	  WAY(by_request) },
 	{ "a reader waits", .run = reader_waits, WAY(by_request) },
@@ -660,7 +671,7 @@ static const struct data_case cases[] = {
 	{ "userspace is inside a packet", .run = userspace_in_packet,
 	  WAY(by_request) },
 	{ "the owner closes the socket: the peer lives",
-	  .run = closed_by_owner },
+	  .run = closed_by_owner, .v2_only = true },
 	{ "the far end closes", .run = remote_closes },
 	{ "the far end closes its half", .run = remote_closes_half },
 	{ "the far end resets", .run = remote_resets },

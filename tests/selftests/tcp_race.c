@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 
 #include "data_util.h"
+#include "family.h"
 
 #define PEER_ID	5
 #define RUN_MS	2500
@@ -110,6 +111,34 @@ static void far_reads(struct racer *r)
 	while (check_packet(r, packet, len, &race.far.open));
 }
 
+/*
+ * What one call returns is a packet or bytes of a stream, whichever the socket is
+ * at that moment: so ask for no more than one.
+ */
+static ssize_t near_next(int fd, uint8_t *packet)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	int64_t end = now_ms() + DATA_WAIT_MS;
+	uint8_t frame[STREAM_MAX];
+	ssize_t got;
+	size_t len;
+
+	do {
+		poll(&poll_fd, 1, 10);
+		got = recv(fd, frame, STREAM_HEAD_LEN, MSG_PEEK | MSG_DONTWAIT);
+		if (!got || (got < 0 && errno != EAGAIN))
+			return got ? -errno : 0;
+	} while (got != STREAM_HEAD_LEN && now_ms() < end);
+	if (got != STREAM_HEAD_LEN)
+		return -EAGAIN;
+	len = STREAM_HEAD_LEN + (frame[0] << 8 | frame[1]);
+	got = stream_read(fd, frame, len, DATA_WAIT_MS);
+	if (got != (ssize_t)len)
+		return got < 0 ? got : -EPROTO;
+	memcpy(packet, frame + STREAM_HEAD_LEN, len - STREAM_HEAD_LEN);
+	return len - STREAM_HEAD_LEN;
+}
+
 static void near_reads(struct racer *r)
 {
 	struct pollfd poll_fd = { .fd = race.far.sock, .events = POLLIN };
@@ -121,7 +150,7 @@ static void near_reads(struct racer *r)
 		if (poll(&poll_fd, 1, 10) <= 0)
 			continue;
 		pthread_rwlock_rdlock(&race.gate);
-		len = stream_next(race.far.sock, packet, DATA_WAIT_MS);
+		len = near_next(race.far.sock, packet);
 		pthread_rwlock_unlock(&race.gate);
 		good = check_packet(r, packet, len, &race.far.seal);
 	}
@@ -234,7 +263,8 @@ static void join(struct racer *r)
 static void hand_over(struct data_bed *bed)
 {
 	struct ovpn_peer_args args = {
-		.id = PEER_ID, .socket = race.far.sock, .ipv4 = VPN_FAR4,
+		.id = PEER_ID, .socket = race.far.sock,
+		.ipv4 = vpn_of(bed->mode, VPN_FAR4),
 	};
 	int err;
 

@@ -3,7 +3,7 @@
  * What comes in on a TCP connection: data packets to the device, everything
  * else to whoever reads the socket, wherever the stream is cut. Reading behaves
  * as on any socket: those cases run on a connection that the module knows
- * nothing of as well.
+ * nothing of as well. (In the family ovpn it does not, see ovpn_tcp.)
  */
 #include <errno.h>
 #include <poll.h>
@@ -18,6 +18,7 @@
 #include <netinet/tcp.h>
 
 #include "data_util.h"
+#include "family.h"
 
 #define PEER_ID	5
 
@@ -72,7 +73,9 @@ static void make_control(uint8_t *packet, size_t len)
 	seed++;
 	for (i = 0; i < len; i++)
 		packet[i] = seed + i * 3 + (i >> 8);
-	if (len && packet[0] >> 3 == WIRE_OP_DATA_V2)
+	/* the family ovpn wants nothing of the other format either */
+	if (len && (packet[0] >> 3 == WIRE_OP_DATA_V2 ||
+		    (packet[0] >> 3 == WIRE_OP_DATA_V1 && speaks_ovpn())))
 		packet[0] ^= 1 << 3;
 }
 
@@ -412,7 +415,7 @@ static void zero_length(struct data_bed *bed)
 	CHECK_ERR(0, stream_write(far.fd, script.bytes, script.len));
 	CHECK_ERR(0, stream_write(far.fd, zero, sizeof(zero)));
 	if (CHECK_ERR(0, data_wait_ntf(bed, &ntf, DATA_WAIT_MS))) {
-		CHECK_EQ(OVPN_CMD_DEL_PEER, ntf.cmd);
+		CHECK_EQ(OVPN_NTF_DEL_PEER, ntf.type);
 		CHECK_EQ(PEER_ID, ntf.peer_id);
 		CHECK_EQ(OVPN_DEL_PEER_REASON_TRANSPORT_ERROR, ntf.reason);
 		CHECK(ntf.exact);
@@ -983,7 +986,8 @@ static void slow_reader(struct ends *e)
 }
 
 #define SEMANTICS(fn)							\
-	.run = on_both, .arg = &(const struct semantics){ fn }
+	.run = on_both, .arg = &(const struct semantics){ fn },		\
+	.v2_only = true
 
 static const struct data_case cases[] = {
 	{ "every chunk size", .run = every_chunk_size },

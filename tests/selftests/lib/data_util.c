@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "data_util.h"
+#include "family.h"
 #include "fixture.h"
 
 /* Every reason of "ethtool -S" for a drop. */
@@ -60,7 +61,7 @@ static void bed_addresses(struct data_bed *bed)
 		  "addr add " NEAR4_B "/24 dev " NEAR_VETH "\n"
 		  "addr add " NEAR6_B "/64 dev " NEAR_VETH " nodad\n"
 		  "addr add " NEAR6 "/64 dev " NEAR_VETH " nodad\n"
-		  "link set " TUN " addrgenmode none\n"
+		  "link set " TUN " addrgenmode none mtu 1428\n"
 		  "addr add " VPN_NEAR4 "/24 dev " TUN "\n"
 		  "addr add " VPN_NEAR6 "/64 dev " TUN " nodad\n"
 		  "link set " TUN " up\n"
@@ -80,6 +81,7 @@ static void bed_open(struct data_bed *bed, const struct data_conf *conf)
 	int ret;
 
 	memset(bed, 0, sizeof(*bed));
+	bed->mode = conf->mode;
 	bed->near = netns_new("near");
 	bed->far = netns_new("far");
 	ret = ovpn_link_new(bed->near, TUN, conf->mode);
@@ -116,6 +118,8 @@ static void bed_close(struct data_bed *bed)
 
 static bool wanted(const struct data_case *c, char **only)
 {
+	if (c->v2_only && speaks_ovpn())
+		return false;
 	if (!only || !*only)
 		return true;
 	for (; *only; only++)
@@ -193,9 +197,12 @@ static bool add_peer(struct data_bed *bed, struct data_far *far,
 	data_key_renew(far, args->alg ? args->alg : OVPN_CIPHER_ALG_AES_GCM,
 		       args->key_len ? args->key_len : 32, args->key_id);
 	peer->id = args->id;
-	peer->ipv4 = far->ipv4;
-	peer->ipv6 = far->ipv6;
+	peer->ipv4 = vpn_of(bed->mode, far->ipv4);
+	peer->ipv6 = vpn_of(bed->mode, far->ipv6);
 	peer->local = args->local;
+	peer->tx_id = args->tx_id;
+	peer->interval = args->interval;
+	peer->timeout = args->timeout;
 	if (!CHECK_ERR(0, ovpn_nl_new_peer(bed->nl, bed->ifindex, peer))) {
 		ktap_note("%s", ovpn_nl_extack(bed->nl));
 		return false;

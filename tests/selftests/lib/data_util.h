@@ -56,6 +56,7 @@ struct data_bed {
 	struct netns *far;
 	struct ovpn_nl *nl;
 	struct ovpn_listener *ntf;
+	int mode;
 	uint32_t ifindex;	/* of the device */
 	int sock;		/* the transport socket that peers get */
 	int sink;		/* takes what is delivered to DATA_PORT */
@@ -70,6 +71,7 @@ struct data_case {
 	struct data_conf conf;
 	void (*run)(struct data_bed *bed);
 	const void *arg;
+	bool v2_only;		/* the family ovpn wants something else */
 };
 
 /*
@@ -107,6 +109,10 @@ struct data_far_args {
 	size_t key_len;
 	uint8_t key_id;
 	bool no_key;		/* leave the slots empty */
+	/* family ovpn only, as in struct ovpn_peer_args: */
+	const uint32_t *tx_id;
+	uint32_t interval;
+	uint32_t timeout;
 	const struct stream_conf *tcp; /* not NULL: over a connection */
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "family.h"
 #include "fixture.h"
 #include "ktap.h"
 #include "netns.h"
@@ -22,12 +23,16 @@ void fixture_start(struct fixture *f, int mode)
 	int index;
 
 	f->ns = netns_new("fixture");
+	f->mode = mode;
 	index = ovpn_link_new(f->ns, "ovpn0", mode);
 	if (index < 0)
 		ktap_bail("cannot create a device: %s (%s)", strerror(-index),
 			  ovpn_link_extack());
 	f->ifindex = index;
 	netns_addr(f->ns, "ovpn0", "10.9.255.254/16");
+	/* or it would greet its peer with multicasts: it is ready only then */
+	if (mode == OVPN_MODE_P2P && speaks_ovpn())
+		netns_run(f->ns, "ip link set ovpn0 addrgenmode none");
 	netns_up(f->ns, "ovpn0");
 	f->nl = ovpn_nl_open(f->ns);
 	f->sock = udp_socket(f->ns, "127.0.0.1", 0);
@@ -74,7 +79,7 @@ struct ovpn_peer_args fixture_peer_args(const struct fixture *f, uint32_t id)
 		.socket = f->sock,
 		.remote = fixture_remote(id),
 		.remote_port = udp_port(f->far),
-		.ipv4 = ipv4,
+		.ipv4 = vpn_of(f->mode, ipv4),
 	};
 }
 
@@ -105,4 +110,33 @@ void fixture_key(const struct fixture *f, uint32_t id,
 	if (err)
 		ktap_bail("cannot install a key for peer %u: %s (%s)", id,
 			  strerror(-err), ovpn_nl_extack(f->nl));
+}
+
+static struct ovpn_peer_info *peers_before;
+static int count_before;
+
+void fixture_watch(const struct fixture *f)
+{
+	count_before = ovpn_nl_dump(f->nl, f->ifindex, &peers_before);
+	if (count_before < 0)
+		ktap_bail("cannot list the peers");
+}
+
+void fixture_refused(const struct fixture *f, int want, int got,
+		     const char *what)
+{
+	char sentence[256];
+	struct ovpn_peer_info *now = NULL;
+	int count;
+
+	strcpy(sentence, ovpn_nl_extack(f->nl));
+	CHECK_MSG(want == got, "%s: want %s, got %s (%s)", what,
+		  strerror(-want), strerror(-got), sentence);
+	CHECK_MSG(*sentence, "%s: no sentence", what);
+	count = ovpn_nl_dump(f->nl, f->ifindex, &now);
+	if (CHECK_EQ(count_before, count) && count)
+		CHECK_MEMEQ(peers_before, now, count * sizeof(*now));
+	free(now);
+	free(peers_before);
+	peers_before = NULL;
 }

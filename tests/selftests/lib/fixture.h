@@ -14,6 +14,7 @@
 struct fixture {
 	struct netns *ns;
 	struct ovpn_nl *nl;
+	int mode;
 	uint32_t ifindex;
 	int sock;		/* handed to the kernel as the peers' transport */
 	int far;		/* the other end: what is sent to any peer */
@@ -40,9 +41,19 @@ void fixture_send(const struct fixture *f, uint32_t id, const void *data,
 
 /*
  * Arguments of a NEW_PEER that works: VPN address 10.9.0.0 + @id (of which
- * there are 65535) and that remote. The strings live until the next call.
+ * there are 65535; none where the family refuses it, for the one peer of a
+ * point-to-point device) and that remote. The strings live until the next call.
  */
 struct ovpn_peer_args fixture_peer_args(const struct fixture *f, uint32_t id);
+
+/*
+ * For requests that are to be refused: remembers the peers; and checks the
+ * answer to the last request on f->nl, which has to have been this errno, with
+ * a sentence, and to have left the peers as they were.
+ */
+void fixture_watch(const struct fixture *f);
+void fixture_refused(const struct fixture *f, int want, int got,
+		     const char *what);
 
 /* Creates it; failure ends the program. */
 void fixture_peer(const struct fixture *f, uint32_t id);

@@ -10,6 +10,7 @@
 #include <netlink/netlink.h>
 #include <linux/rtnetlink.h>
 
+#include "family.h"
 #include "ktap.h"
 #include "netns.h"
 #include "nlsock.h"
@@ -58,8 +59,8 @@ int ovpn_link_new(struct netns *ns, const char *name, int mode)
 	int err;
 
 	info = ovpn_nest(msg, IFLA_LINKINFO | NLA_F_NESTED);
-	ovpn_put_raw(msg, IFLA_INFO_KIND, OVPN_DCO_LINK_KIND,
-		     strlen(OVPN_DCO_LINK_KIND));
+	ovpn_put_raw(msg, IFLA_INFO_KIND, family()->kind,
+		     strlen(family()->kind));
 	if (mode != OVPN_MODE_NONE) {
 		data = ovpn_nest(msg, IFLA_INFO_DATA | NLA_F_NESTED);
 		ovpn_put_raw(msg, IFLA_OVPN_MODE, &value, sizeof(value));

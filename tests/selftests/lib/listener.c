@@ -10,13 +10,14 @@
 
 #include <netlink/netlink.h>
 #include <netlink/genl/ctrl.h>
-#include <netlink/genl/genl.h>
 
+#include "family.h"
 #include "ktap.h"
 #include "netns.h"
 
 struct ovpn_listener {
 	struct nl_sock *sk;
+	const struct ovpn_family *family;
 	struct nlmsghdr *next;	/* in buf */
 	int left;
 	union {
@@ -49,10 +50,10 @@ struct ovpn_listener *ovpn_listen(struct netns *ns, int rcvbuf)
 	if (!l->sk || nl_connect(l->sk, NETLINK_GENERIC))
 		ktap_bail("cannot open a generic netlink socket");
 	netns_back(back);
-	group = genl_ctrl_resolve_grp(l->sk, OVPN_NL_NAME,
-				      OVPN_NL_MULTICAST_GROUP_PEERS);
+	l->family = family();
+	group = genl_ctrl_resolve_grp(l->sk, l->family->name, "peers");
 	if (group < 0)
-		ktap_bail("family %s has no group peers", OVPN_NL_NAME);
+		ktap_bail("family %s has no group peers", l->family->name);
 	fd = nl_socket_get_fd(l->sk);
 	/* nl_connect() gave it libnl's own default of 32 KiB */
 	if (!rcvbuf)
@@ -62,49 +63,6 @@ struct ovpn_listener *ovpn_listen(struct netns *ns, int rcvbuf)
 	if (nl_socket_add_membership(l->sk, group))
 		ktap_bail("cannot join group peers");
 	return l;
-}
-
-static void parse_ntf(struct nlmsghdr *h, struct ovpn_ntf *ntf)
-{
-	struct genlmsghdr *genl = nlmsg_data(h);
-	unsigned int ifindexes = 0, nests = 0, reasons = 0, ids = 0;
-	struct nlattr *top, *attr;
-	int left, inner;
-
-	memset(ntf, 0, sizeof(*ntf));
-	ntf->cmd = genl->cmd;
-	ntf->portid = h->nlmsg_pid;
-	ntf->seq = h->nlmsg_seq;
-	ntf->exact = true;
-	nla_for_each_attr(top, genlmsg_attrdata(genl, 0),
-			  genlmsg_attrlen(genl, 0), left) {
-		if (nla_type(top) == OVPN_ATTR_IFINDEX && nla_len(top) == 4) {
-			ifindexes++;
-			ntf->ifindex = nla_get_u32(top);
-			continue;
-		}
-		if (nla_type(top) != OVPN_ATTR_DEL_PEER) {
-			ntf->exact = false;
-			continue;
-		}
-		nests++;
-		nla_for_each_nested(attr, top, inner) {
-			if (nla_type(attr) == OVPN_DEL_PEER_ATTR_REASON &&
-			    nla_len(attr) == 1) {
-				reasons++;
-				ntf->reason = nla_get_u8(attr);
-			} else if (nla_type(attr) ==
-				   OVPN_DEL_PEER_ATTR_PEER_ID &&
-				   nla_len(attr) == 4) {
-				ids++;
-				ntf->peer_id = nla_get_u32(attr);
-			} else {
-				ntf->exact = false;
-			}
-		}
-	}
-	if (ifindexes != 1 || nests != 1 || reasons != 1 || ids != 1)
-		ntf->exact = false;
 }
 
 int ovpn_listener_next(struct ovpn_listener *l, struct ovpn_ntf *ntf,
@@ -129,7 +87,10 @@ int ovpn_listener_next(struct ovpn_listener *l, struct ovpn_ntf *ntf,
 		l->left = 0;
 		return -EPROTO;
 	}
-	parse_ntf(l->next, ntf);
+	memset(ntf, 0, sizeof(*ntf));
+	ntf->portid = l->next->nlmsg_pid;
+	ntf->seq = l->next->nlmsg_seq;
+	l->family->parse_ntf(l->next, ntf);
 	l->next = nlmsg_next(l->next, &l->left);
 	if (!nlmsg_ok(l->next, l->left))
 		l->left = 0;

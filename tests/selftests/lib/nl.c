@@ -9,13 +9,15 @@
 #include <netlink/genl/ctrl.h>
 #include <netlink/genl/genl.h>
 
+#include "family.h"
 #include "ktap.h"
 #include "netns.h"
 #include "nlsock.h"
 
 struct ovpn_nl {
 	struct nlsock *s;
-	int family;
+	const struct ovpn_family *family;
+	int id;			/* the kernel's number of it */
 };
 
 struct ovpn_nl *ovpn_nl_try_open(void)
@@ -30,10 +32,11 @@ struct ovpn_nl *ovpn_nl_try_open(void)
 		free(nl);
 		return NULL;
 	}
-	nl->family = genl_ctrl_resolve(nl->s->sk, OVPN_NL_NAME);
-	if (nl->family >= 0)
+	nl->family = family();
+	nl->id = genl_ctrl_resolve(nl->s->sk, nl->family->name);
+	if (nl->id >= 0)
 		return nl;
-	err = nl_errno(nl->family);
+	err = nl_errno(nl->id);
 	ovpn_nl_close(nl);
 	errno = -err;
 	return NULL;
@@ -45,7 +48,7 @@ struct ovpn_nl *ovpn_nl_open(struct netns *ns)
 	struct ovpn_nl *nl = ovpn_nl_try_open();
 
 	if (!nl)
-		ktap_bail("cannot open family %s: %m", OVPN_NL_NAME);
+		ktap_bail("cannot open family %s: %m", family()->name);
 	netns_back(back);
 	return nl;
 }
@@ -56,6 +59,11 @@ void ovpn_nl_close(struct ovpn_nl *nl)
 		return;
 	nlsock_close(nl->s);
 	free(nl);
+}
+
+const struct ovpn_family *ovpn_nl_family(const struct ovpn_nl *nl)
+{
+	return nl->family;
 }
 
 const char *ovpn_nl_extack(const struct ovpn_nl *nl)
@@ -72,8 +80,8 @@ struct nl_msg *ovpn_nl_msg(struct ovpn_nl *nl, int cmd, int flags)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 
-	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, nl->family, 0,
-				 flags, cmd, OVPN_NL_VERSION))
+	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, nl->id, 0,
+				 flags, cmd, nl->family->version))
 		ktap_bail("cannot make a netlink message");
 	return msg;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A client for the generic netlink family ovpn-dco-v2 and for links of kind
- * ovpn-dco.
+ * A client for the module's generic netlink families and for links of their
+ * kinds: one program speaks one of them at a time, see family.h.
  *
  * Functions return 0 (or what they say) and -errno: the kernel's answer, or
  * what went wrong on the way to it (-ETIMEDOUT: no answer within 30 s). The
@@ -98,6 +98,10 @@ struct ovpn_peer_args {
 	const char *ipv4;	/* VPN addresses */
 	const char *ipv6;
 	const char *local;	/* LOCAL_IP */
+	/* family ovpn only: */
+	const uint32_t *tx_id;
+	uint32_t interval;	/* both 0: left out */
+	uint32_t timeout;
 };
 
 int ovpn_nl_new_peer(struct ovpn_nl *nl, uint32_t ifindex,
@@ -125,8 +129,12 @@ int ovpn_nl_del_key(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id,
 
 /* What GET_PEER said. Values of attributes that were not there are zero. */
 struct ovpn_peer_info {
-	uint32_t present;	/* bit n: OVPN_GET_PEER_RESP_ATTR n was there */
-	uint16_t len[OVPN_GET_PEER_RESP_ATTR_MAX + 1]; /* payload lengths */
+	/*
+	 * Bit n: OVPN_GET_PEER_RESP_ATTR n was there, or what is that in the
+	 * other family; and their payload lengths.
+	 */
+	uint32_t present;
+	uint16_t len[OVPN_GET_PEER_RESP_ATTR_MAX + 1];
 	unsigned int surplus;	/* attributes that do not belong there */
 	bool multi;		/* reply had NLM_F_MULTI */
 	uint32_t id;
@@ -140,12 +148,16 @@ struct ovpn_peer_info {
 	uint32_t timeout;
 	uint64_t vpn_rx_bytes;
 	uint64_t vpn_tx_bytes;
-	uint32_t vpn_rx_packets;
-	uint32_t vpn_tx_packets;
+	uint64_t vpn_rx_packets;
+	uint64_t vpn_tx_packets;
 	uint64_t link_rx_bytes;
 	uint64_t link_tx_bytes;
-	uint32_t link_rx_packets;
-	uint32_t link_tx_packets;
+	uint64_t link_rx_packets;
+	uint64_t link_tx_packets;
+	/* family ovpn: bit n: OVPN7_PEER_ATTR n was there */
+	uint32_t own;
+	uint32_t tx_id;
+	int32_t netnsid;
 };
 
 #define OVPN_INFO_HAS(info, name) \
@@ -163,16 +175,27 @@ int ovpn_nl_dump(struct ovpn_nl *nl, uint32_t ifindex,
 
 /* ---- notifications ---- */
 
+enum ovpn_ntf_type {
+	OVPN_NTF_UNKNOWN,
+	OVPN_NTF_DEL_PEER,
+	/* family ovpn only: */
+	OVPN_NTF_KEY_SWAP,
+	OVPN_NTF_FLOAT,
+};
+
 struct ovpn_ntf {
-	uint8_t cmd;
+	enum ovpn_ntf_type type;
 	uint32_t ifindex;
 	uint32_t peer_id;
-	uint8_t reason;
+	uint32_t reason;	/* DEL_PEER */
+	uint32_t key_id;	/* KEY_SWAP */
+	struct sockaddr_storage remote;	/* FLOAT */
 	uint32_t portid;	/* of the message header */
 	uint32_t seq;
 	/*
-	 * Attributes were exactly IFINDEX u32 and DEL_PEER {REASON u8, PEER_ID
-	 * u32}; if not, the fields above are what could be found.
+	 * Attributes were exactly those that belong there, of exactly the
+	 * sizes that OpenVPN reads, each once; if not, the fields above are
+	 * what could be found.
 	 */
 	bool exact;
 };

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The family's seven commands, well-formed. */
-#include <errno.h>
-#include <stdlib.h>
+/* The seven commands of ovpn-dco-v2, well-formed, and what it says. */
 #include <string.h>
 #include <arpa/inet.h>
 
@@ -9,6 +7,7 @@
 
 #include <netlink/genl/genl.h>
 
+#include "family.h"
 #include "ktap.h"
 
 struct request {
@@ -26,11 +25,10 @@ static struct request start(struct ovpn_nl *nl, int cmd, uint32_t ifindex,
 	return req;
 }
 
-static int finish(struct ovpn_nl *nl, struct request *req, ovpn_nl_reply_fn fn,
-		  void *arg)
+static int finish(struct ovpn_nl *nl, struct request *req)
 {
 	ovpn_nest_end(req->msg, req->nest);
-	return ovpn_nl_send(nl, req->msg, fn, arg);
+	return ovpn_nl_send(nl, req->msg, NULL, NULL);
 }
 
 static void put_u32(struct request *req, int type, uint32_t value)
@@ -81,8 +79,8 @@ static void put_remote(struct request *req, const struct ovpn_peer_args *args)
 		ktap_bail("not an IP address: %s", args->remote);
 }
 
-int ovpn_nl_new_peer(struct ovpn_nl *nl, uint32_t ifindex,
-		     const struct ovpn_peer_args *args)
+static int new_peer(struct ovpn_nl *nl, uint32_t ifindex,
+		    const struct ovpn_peer_args *args)
 {
 	struct request req = start(nl, OVPN_CMD_NEW_PEER, ifindex,
 				   OVPN_ATTR_NEW_PEER);
@@ -93,11 +91,11 @@ int ovpn_nl_new_peer(struct ovpn_nl *nl, uint32_t ifindex,
 	put_ip(&req, OVPN_NEW_PEER_ATTR_IPV4, args->ipv4);
 	put_ip(&req, OVPN_NEW_PEER_ATTR_IPV6, args->ipv6);
 	put_ip(&req, OVPN_NEW_PEER_ATTR_LOCAL_IP, args->local);
-	return finish(nl, &req, NULL, NULL);
+	return finish(nl, &req);
 }
 
-int ovpn_nl_set_peer(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id,
-		     int64_t interval, int64_t timeout)
+static int set_peer(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id,
+		    int64_t interval, int64_t timeout)
 {
 	struct request req = start(nl, OVPN_CMD_SET_PEER, ifindex,
 				   OVPN_ATTR_SET_PEER);
@@ -107,16 +105,16 @@ int ovpn_nl_set_peer(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id,
 		put_u32(&req, OVPN_SET_PEER_ATTR_KEEPALIVE_INTERVAL, interval);
 	if (timeout >= 0)
 		put_u32(&req, OVPN_SET_PEER_ATTR_KEEPALIVE_TIMEOUT, timeout);
-	return finish(nl, &req, NULL, NULL);
+	return finish(nl, &req);
 }
 
-int ovpn_nl_del_peer(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id)
+static int del_peer(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id)
 {
 	struct request req = start(nl, OVPN_CMD_DEL_PEER, ifindex,
 				   OVPN_ATTR_DEL_PEER);
 
 	put_u32(&req, OVPN_DEL_PEER_ATTR_PEER_ID, id);
-	return finish(nl, &req, NULL, NULL);
+	return finish(nl, &req);
 }
 
 static void put_key_dir(struct request *req, int type,
@@ -131,10 +129,9 @@ static void put_key_dir(struct request *req, int type,
 	ovpn_nest_end(req->msg, nest);
 }
 
-int ovpn_nl_new_key(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id,
-		    enum ovpn_key_slot_name slot,
-		    const struct wire_key *encrypt,
-		    const struct wire_key *decrypt)
+static int new_key(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id,
+		   enum ovpn_key_slot_name slot, const struct wire_key *encrypt,
+		   const struct wire_key *decrypt)
 {
 	struct request req = start(nl, OVPN_CMD_NEW_KEY, ifindex,
 				   OVPN_ATTR_NEW_KEY);
@@ -146,27 +143,27 @@ int ovpn_nl_new_key(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id,
 		     sizeof(encrypt->alg));
 	put_key_dir(&req, OVPN_NEW_KEY_ATTR_ENCRYPT_KEY, encrypt);
 	put_key_dir(&req, OVPN_NEW_KEY_ATTR_DECRYPT_KEY, decrypt);
-	return finish(nl, &req, NULL, NULL);
+	return finish(nl, &req);
 }
 
-int ovpn_nl_swap_keys(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id)
+static int swap_keys(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id)
 {
 	struct request req = start(nl, OVPN_CMD_SWAP_KEYS, ifindex,
 				   OVPN_ATTR_SWAP_KEYS);
 
 	put_u32(&req, OVPN_SWAP_KEYS_ATTR_PEER_ID, id);
-	return finish(nl, &req, NULL, NULL);
+	return finish(nl, &req);
 }
 
-int ovpn_nl_del_key(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id,
-		    enum ovpn_key_slot_name slot)
+static int del_key(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id,
+		   enum ovpn_key_slot_name slot)
 {
 	struct request req = start(nl, OVPN_CMD_DEL_KEY, ifindex,
 				   OVPN_ATTR_DEL_KEY);
 
 	put_u32(&req, OVPN_DEL_KEY_ATTR_PEER_ID, id);
 	put_u8(&req, OVPN_DEL_KEY_ATTR_KEY_SLOT, slot);
-	return finish(nl, &req, NULL, NULL);
+	return finish(nl, &req);
 }
 
 /* ---- GET_PEER ---- */
@@ -219,6 +216,13 @@ static void parse_info_attr(struct ovpn_peer_info *info, struct nlattr *attr)
 	}
 	info->present |= 1U << type;
 	info->len[type] = len;
+	/* the packets are counted in 32 bits here */
+	if (len == 4 && info_fields[type].size == 8) {
+		uint64_t wide = nla_get_u32(attr);
+
+		memcpy((char *)info + info_fields[type].at, &wide, 8);
+		return;
+	}
 	memcpy((char *)info + info_fields[type].at, nla_data(attr), len);
 	if (type == OVPN_GET_PEER_RESP_ATTR_LOCAL_PORT) {
 		info->local_port = ntohs(info->local_port);
@@ -232,8 +236,6 @@ static void parse_info(struct nlmsghdr *reply, struct ovpn_peer_info *info)
 	struct nlattr *top, *attr;
 	int left, inner;
 
-	memset(info, 0, sizeof(*info));
-	info->multi = reply->nlmsg_flags & NLM_F_MULTI;
 	if (genl->cmd != OVPN_CMD_GET_PEER)
 		info->surplus++;
 	nla_for_each_attr(top, genlmsg_attrdata(genl, 0),
@@ -247,56 +249,78 @@ static void parse_info(struct nlmsghdr *reply, struct ovpn_peer_info *info)
 	}
 }
 
-struct info_list {
-	struct ovpn_peer_info *infos;
-	size_t count, room;
-};
-
-static void keep_info(struct nlmsghdr *reply, void *arg)
+static struct nl_msg *get_peer(struct ovpn_nl *nl, uint32_t ifindex,
+			       const uint32_t *id)
 {
-	struct info_list *list = arg;
-	size_t room = list->room ? list->room * 2 : 16;
-
-	if (list->count == list->room) {
-		list->infos = realloc(list->infos, room * sizeof(*list->infos));
-		if (!list->infos)
-			ktap_bail("out of memory");
-		list->room = room;
-	}
-	parse_info(reply, &list->infos[list->count++]);
-}
-
-int ovpn_nl_get_peer(struct ovpn_nl *nl, uint32_t ifindex, uint32_t id,
-		     struct ovpn_peer_info *info)
-{
-	struct request req = start(nl, OVPN_CMD_GET_PEER, ifindex,
-				   OVPN_ATTR_GET_PEER);
-	struct info_list list = { 0 };
-	int err;
-
-	put_u32(&req, OVPN_GET_PEER_ATTR_PEER_ID, id);
-	err = finish(nl, &req, keep_info, &list);
-	/* exactly one reply, and none with an error */
-	if (list.count != !err)
-		err = -EPROTO;
-	if (!err && info)
-		*info = list.infos[0];
-	free(list.infos);
-	return err;
-}
-
-int ovpn_nl_dump(struct ovpn_nl *nl, uint32_t ifindex,
-		 struct ovpn_peer_info **list)
-{
-	struct nl_msg *msg = ovpn_nl_msg(nl, OVPN_CMD_GET_PEER, NLM_F_DUMP);
-	struct info_list got = { 0 };
-	int err;
+	struct nl_msg *msg = ovpn_nl_msg(nl, OVPN_CMD_GET_PEER,
+					 id ? 0 : NLM_F_DUMP);
+	struct nlattr *nest;
 
 	ovpn_put_raw(msg, OVPN_ATTR_IFINDEX, &ifindex, sizeof(ifindex));
-	err = ovpn_nl_send(nl, msg, keep_info, &got);
-	if (list && !err)
-		*list = got.infos;
-	else
-		free(got.infos);
-	return err ? err : (int)got.count;
+	if (!id)
+		return msg;
+	nest = ovpn_nest(msg, OVPN_ATTR_GET_PEER | NLA_F_NESTED);
+	ovpn_put_raw(msg, OVPN_GET_PEER_ATTR_PEER_ID, id, sizeof(*id));
+	ovpn_nest_end(msg, nest);
+	return msg;
 }
+
+/* ---- notifications ---- */
+
+static void parse_ntf(struct nlmsghdr *h, struct ovpn_ntf *ntf)
+{
+	struct genlmsghdr *genl = nlmsg_data(h);
+	unsigned int ifindexes = 0, nests = 0, reasons = 0, ids = 0;
+	struct nlattr *top, *attr;
+	int left, inner;
+
+	if (genl->cmd != OVPN_CMD_DEL_PEER)
+		return;
+	ntf->type = OVPN_NTF_DEL_PEER;
+	ntf->exact = true;
+	nla_for_each_attr(top, genlmsg_attrdata(genl, 0),
+			  genlmsg_attrlen(genl, 0), left) {
+		if (nla_type(top) == OVPN_ATTR_IFINDEX && nla_len(top) == 4) {
+			ifindexes++;
+			ntf->ifindex = nla_get_u32(top);
+			continue;
+		}
+		if (nla_type(top) != OVPN_ATTR_DEL_PEER) {
+			ntf->exact = false;
+			continue;
+		}
+		nests++;
+		nla_for_each_nested(attr, top, inner) {
+			if (nla_type(attr) == OVPN_DEL_PEER_ATTR_REASON &&
+			    nla_len(attr) == 1) {
+				reasons++;
+				ntf->reason = nla_get_u8(attr);
+			} else if (nla_type(attr) ==
+				   OVPN_DEL_PEER_ATTR_PEER_ID &&
+				   nla_len(attr) == 4) {
+				ids++;
+				ntf->peer_id = nla_get_u32(attr);
+			} else {
+				ntf->exact = false;
+			}
+		}
+	}
+	if (ifindexes != 1 || nests != 1 || reasons != 1 || ids != 1)
+		ntf->exact = false;
+}
+
+const struct ovpn_family family_v2 = {
+	.name = OVPN_NL_NAME,
+	.version = OVPN_NL_VERSION,
+	.kind = OVPN_DCO_LINK_KIND,
+	.overhead = 72,
+	.new_peer = new_peer,
+	.set_peer = set_peer,
+	.del_peer = del_peer,
+	.new_key = new_key,
+	.swap_keys = swap_keys,
+	.del_key = del_key,
+	.get_peer = get_peer,
+	.parse_info = parse_info,
+	.parse_ntf = parse_ntf,
+};
