@@ -143,7 +143,7 @@ help:
 	@echo 'make check-s390x  run selftests where the bytes are in the other order, and a session with this'
 	@echo 'make build-matrix build for every kernel that Debian has, and show how it went'
 	@echo 'make deb          build the Debian package ovpn-dco-dkms from what is committed'
-	@echo 'make lint         checkpatch, sparse, gcc W=1, clang and shellcheck: silent when clean'
+	@echo 'make lint         checkpatch, sparse, gcc W=1, clang, shellcheck and the specs: silent when clean'
 	@echo 'make clean        remove everything that was built here'
 	@echo
 	@echo 'KERNEL_SRC=DIR    build tree of another kernel (now: $(or $(KERNEL_SRC),none found))'
