@@ -21,8 +21,13 @@
 #	cN	N	198.18.N.2   fd98::N:2	10.8.0.1N   fd00:8::1N
 #	r		198.18.*.1   fd98::*:1
 #
+# A script that is run by a name that ends in -2.7 has OpenVPN 2.7 at both ends,
+# else 2.6; version_at says what a case wants otherwise.
+#
 # OVPN_TEST_PROTOS	what scenario_over runs cases over in place of what the
 #			scripts say, of udp4 udp6 tcp4 tcp6
+# OVPN_TEST_IN_TREE	run with the kernel's own driver for OpenVPN 2.7, to see what
+#			that does
 # TIMEOUT_FACTOR	how much slower than others this machine is
 
 set -eu
@@ -43,6 +48,11 @@ PORT=1194
 MODULE=ovpn_dco_v2
 VERSION_FILE=/sys/module/$MODULE/version
 PATIENCE=${TIMEOUT_FACTOR:-1}
+
+# Which OpenVPN hosts have of which a case does not say it, in VERSIONS.
+OPENVPN=2.6
+[[ $0 != *-2.7.sh ]] || OPENVPN=2.7
+declare -A VERSIONS=()
 
 # What OpenVPN runs over in this case: udp4, udp6, tcp4 or tcp6.
 PROTO=udp4
@@ -68,6 +78,10 @@ NO_DCO=${OVPN_TEST_NO_DCO:-}
 
 # Set by a script that brings the module along.
 BRINGS_MODULE=
+
+# OpenVPN 2.7 uses the kernel's own driver, which has no counters of our names: what
+# they would say is not looked at.
+IN_TREE=${OVPN_TEST_IN_TREE:-}
 
 # What keeps hosts busy until calm_down.
 BUSY=()
@@ -415,6 +429,35 @@ pki()
 
 # --- OpenVPN -----------------------------------------------------------------
 
+# version_at HOST VERSION
+version_at()
+{
+	VERSIONS[$1]=$2
+}
+
+version_of()
+{
+	echo "${VERSIONS[$1]:-$OPENVPN}"
+}
+
+# The command that is that OpenVPN.
+openvpn_command()
+{
+	case $1 in
+	2.6) echo openvpn ;;
+	*) echo "openvpn-$1" ;;
+	esac
+}
+
+# The kind of its devices, which is the driver's name.
+kind_of()
+{
+	case $(version_of "$1") in
+	2.6) echo ovpn-dco ;;
+	*) echo ovpn ;;
+	esac
+}
+
 common_conf()
 {
 	printf '%s\n' "dev tun0" "dev-type tun" "tun-mtu 1420" "verb 4" \
@@ -507,7 +550,8 @@ start()
 
 	[ ! -e "$WORK/$name.log" ] || log_mark "$name"
 	# Not by way of on(): $! has to be OpenVPN itself.
-	nsenter --net="/run/netns/$TAG-$name" openvpn --cd "$WORK" \
+	nsenter --net="/run/netns/$TAG-$name" \
+		"$(openvpn_command "$(version_of "$name")")" --cd "$WORK" \
 		--config "$name.conf" </dev/null >>"$WORK/$name.log" 2>&1 &
 	echo $! >"$WORK/$name.pid"
 }
@@ -554,6 +598,17 @@ wait_up()
 		EARLY[$name]=$(on "$name" ethtool -S tun0 2>/dev/null |
 			sed -n 's/.*rx_drop_unknown_key: //p')
 	done
+}
+
+# A line for a server that has OpenVPN look after its clients now and then, where no
+# packet passes through it that would: a look at their byte counters. That one of
+# them has sent nothing but pings is reason for 2.7 to throw it out.
+waking()
+{
+	case $(version_of s) in
+	2.6) echo "inactive 3 1" ;;
+	*) echo "inactive 3600 1" ;;
+	esac
 }
 
 # connect NAME...: start the server and these clients, until all are connected,
@@ -604,12 +659,18 @@ counter()
 	fail "$1: ethtool -S tun0 has no counter $2"
 }
 
+# Do our counters exist?
+counted()
+{
+	[ -z "$NO_DCO$IN_TREE" ]
+}
+
 # expect_counter HOST NAME VALUE
 expect_counter()
 {
 	local value
 
-	[ -z "$NO_DCO" ] || return 0
+	counted || return 0
 	value=$(counter "$1" "$2")
 	[ "$value" -eq "$3" ] || fail "$1: $2 is $value, expected $3"
 }
@@ -627,7 +688,7 @@ counter_is()
 # wait_peers HOST NUMBER [SECONDS]
 wait_peers()
 {
-	[ -z "$NO_DCO" ] || return 0
+	counted || return 0
 	within "${3:-5}" counter_is "$1" peers "$2" ||
 		fail "$1: has $(counter "$1" peers) peers, expected $2"
 }
@@ -635,7 +696,7 @@ wait_peers()
 # wait_counter HOST NAME MINIMUM [SECONDS]
 wait_counter()
 {
-	[ -z "$NO_DCO" ] || return 0
+	counted || return 0
 	within "${4:-5}" counter_at_least "$1" "$2" "$3" ||
 		fail "$1: $2 is $(counter "$1" "$2"), expected $3 or more"
 }
@@ -650,18 +711,25 @@ nft_packets()
 # dco HOST...: each uses our module, says so, and its device is there.
 dco()
 {
-	local host version
+	local host kind version
 
 	[ -z "$NO_DCO" ] || return 0
-	version=$(<"$VERSION_FILE")
 	for host; do
+		kind=$(kind_of "$host")
+		# OpenVPN 2.7 looks for a module of another name, which the
+		# kernel's own is, once it is loaded.
+		version=N/A
+		[ -z "$IN_TREE" ] || version=
+		[ "$kind" != ovpn-dco ] || version=$(<"$VERSION_FILE")
 		[ -n "$(log_matches "$host" 0 "DCO version: ${version//./\\.}")" ] ||
 			fail "$host: no 'DCO version: $version' in its log"
 		[ -n "$(log_matches "$host" 0 'DCO device tun0 (opened|already exists)')" ] ||
 			fail "$host: no 'DCO device tun0 opened' in its log"
-		[[ $(ip -n "$TAG-$host" -d -o link show type ovpn-dco) =~ \
-			^[0-9]+:\ tun0:\ .*\ ovpn-dco(\ |$) ]] ||
-			fail "$host: tun0 is not listed as ovpn-dco device"
+		[[ $(ip -n "$TAG-$host" -d -o link show type "$kind") =~ \
+			^[0-9]+:\ tun0:\ .*\ $kind(\ |$) ]] ||
+			fail "$host: tun0 is not listed as $kind device"
+		# Others may have a device of that kind, but not its counters.
+		[ -n "$IN_TREE" ] || counter "$host" peers >/dev/null
 		! has_tun_fd "$host" || fail "$host: OpenVPN has /dev/net/tun open"
 	done
 }
@@ -742,7 +810,7 @@ no_drops()
 {
 	local host name value
 
-	[ -z "$NO_DCO" ] || return 0
+	counted || return 0
 	for host; do
 		while read -r name value; do
 			case $name in
@@ -965,14 +1033,19 @@ no_dco_guard()
 
 preconditions()
 {
-	local tool
+	local tool version command
 
 	[ "$(id -u)" -eq 0 ] || skip_all "needs root"
-	for tool in openvpn openssl ip nft ethtool ping nsenter; do
+	for tool in openssl ip nft ethtool ping nsenter; do
 		command -v "$tool" >/dev/null || skip_all "needs $tool"
 	done
-	[[ $(openvpn --version || true) == "OpenVPN 2.6."*"[DCO]"* ]] ||
-		skip_all "needs OpenVPN 2.6 with DCO"
+	for version in "$OPENVPN" ${NEEDS:-}; do
+		command=$(openvpn_command "$version")
+		command -v "$command" >/dev/null ||
+			skip_all "needs $command"
+		[[ $("$command" --version || true) == "OpenVPN $version."*"[DCO]"* ]] ||
+			skip_all "needs OpenVPN $version with DCO"
+	done
 	[ -x "$HERE/xfer" ] || bail "xfer is not here: make -C tests/interop"
 	if [ -n "$NO_DCO" ]; then
 		no_dco_guard

@@ -49,9 +49,9 @@ spoof()
 {
 	local before after
 
-	[ -n "$NO_DCO" ] || before=$(counter s rx_drop_rpf)
+	! counted || before=$(counter s rx_drop_rpf)
 	ping_none "$1" "$3" -I "$2"
-	if [ -z "$NO_DCO" ]; then
+	if counted; then
 		after=$(counter s rx_drop_rpf)
 		[ $((after - before)) -eq 3 ] ||
 			fail "rx_drop_rpf went from $before to $after for 3 packets from $2"

@@ -153,7 +153,7 @@ dead_path()
 	EOF
 	flood s "$(inner4 c1)"
 	transfer c2 s "$(inner4 s)" 4000000 1
-	[ -n "$NO_DCO" ] || [ "$(counter s tx_drop_backlog)" -gt 0 ] ||
+	! counted || [ "$(counter s tx_drop_backlog)" -gt 0 ] ||
 		fail "that was not more than the connection to c1 takes"
 	on r nft delete table inet cut
 	# TCP tries again after at most as long as it was cut off.
@@ -182,18 +182,20 @@ slow_line()
 {
 	local dev before seconds=$((4 + 4 * PATIENCE))
 
+	# Or as long as it sleeps by itself, see renegotiation.sh.
+	[ "$OPENVPN" = 2.6 ] || seconds=40
 	hosts s c1
 	for dev in to-s to-c1; do
 		on r tc qdisc add dev "$dev" root tbf rate 4mbit burst 32k latency 200ms
 	done
-	server_conf "keepalive 1 10" "reneg-sec $seconds" "inactive 3 1" \
+	server_conf "keepalive 1 10" "reneg-sec $seconds" "$(waking)" \
 		"sndbuf 65536" "rcvbuf 65536"
 	client_conf c1 "reneg-sec $seconds" "status status.c1 1" \
 		"sndbuf 65536" "rcvbuf 65536"
 	connect c1
 	keep_busy c1 s
-	within 40 handshakes_reach c1 3 ||
-		fail "less than 2 renegotiations in 40 s"
+	within $((40 + seconds * 2)) handshakes_reach c1 3 ||
+		fail "less than 2 renegotiations in $((40 + seconds * 2)) s"
 	before=$(device_bytes c1)
 	within 10 device_received c1 $((before + 500000)) ||
 		fail "no more data after the renegotiations"

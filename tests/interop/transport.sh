@@ -12,8 +12,8 @@ single()
 	network c1 "keepalive 10 60"
 	for host in s c1; do
 		[ -n "$NO_DCO" ] ||
-			on "$host" ethtool -i tun0 | grep -x 'driver: ovpn-dco' >/dev/null ||
-			fail "$host: ethtool -i tun0 does not say ovpn-dco"
+			on "$host" ethtool -i tun0 | grep -x "driver: $(kind_of "$host")" >/dev/null ||
+			fail "$host: ethtool -i tun0 does not say $(kind_of "$host")"
 	done
 	traffic c1 s
 	kernel_only c1 2000000
