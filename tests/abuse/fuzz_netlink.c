@@ -19,6 +19,7 @@
 
 #include "abuse.h"
 #include "data_util.h"
+#include "family.h"
 #include "message.h"
 
 #define REQUESTS	20000
@@ -45,7 +46,7 @@ static struct {
 	int tcp[2];
 	int netlink;
 	unsigned int errors[256];
-	unsigned int done[OVPN_CMD_GET_PEER + 1]; /* requests that succeeded */
+	unsigned int done[16];	/* requests that succeeded */
 } f;
 
 /* ---- descriptors ---- */
@@ -248,7 +249,110 @@ static void put_rest(struct message *m, int cmd)
 	}
 }
 
-static void make_request(struct message *m)
+static void put_port(struct message *m)
+{
+	uint16_t port = htons(1 + chance_below(60000));
+
+	message_put(m, OVPN7_PEER_ATTR_REMOTE_PORT, &port, sizeof(port));
+}
+
+/* What both PEER_NEW and PEER_SET may have, mostly in combinations that do. */
+static void put_peer_ovpn(struct message *m, bool is_new)
+{
+	uint8_t remote[16] = { 192, 168, 77, 3 + chance_below(99) };
+	uint8_t remote6[16] = { 0xfd, 0x77, [15] = 3 + chance_below(99) };
+
+	if (is_new)
+		put_u32(m, OVPN7_PEER_ATTR_SOCKET, some_fd());
+	if (is_new || once_in(2)) {
+		if (once_in(4))
+			message_put(m, OVPN7_PEER_ATTR_REMOTE_IPV6, remote6,
+				    16);
+		else
+			message_put(m, OVPN7_PEER_ATTR_REMOTE_IPV4, remote, 4);
+		put_port(m);
+	}
+	if (!once_in(3))
+		put_addr(m, OVPN7_PEER_ATTR_VPN_IPV4, 4);
+	if (!once_in(3))
+		put_addr(m, OVPN7_PEER_ATTR_VPN_IPV6, 16);
+	if (once_in(8))
+		put_addr(m, OVPN7_PEER_ATTR_LOCAL_IPV4, 4);
+	if (once_in(8))
+		put_u32(m, OVPN7_PEER_ATTR_REMOTE_IPV6_SCOPE_ID, 1);
+	if (once_in(3)) {
+		put_u32(m, OVPN7_PEER_ATTR_KEEPALIVE_INTERVAL,
+			chance_below(4));
+		put_u32(m, OVPN7_PEER_ATTR_KEEPALIVE_TIMEOUT,
+			chance_below(4));
+	}
+	if (once_in(3))
+		put_u32(m, OVPN7_PEER_ATTR_TX_ID, chance_below(IDS));
+}
+
+static void put_key_ovpn(struct message *m)
+{
+	bool chacha = once_in(3);
+	uint8_t bytes[32];
+	size_t nest;
+	int dir;
+
+	chance_bytes(bytes, sizeof(bytes));
+	put_u32(m, OVPN7_KEYCONF_ATTR_KEY_ID, chance_below(8));
+	put_u32(m, OVPN7_KEYCONF_ATTR_CIPHER_ALG,
+		chacha ? OVPN_CIPHER_ALG_CHACHA20_POLY1305 :
+			 OVPN_CIPHER_ALG_AES_GCM);
+	for (dir = OVPN7_KEYCONF_ATTR_ENCRYPT_DIR;
+	     dir <= OVPN7_KEYCONF_ATTR_DECRYPT_DIR; dir++) {
+		nest = message_nest(m, dir);
+		message_put(m, OVPN7_KEYDIR_ATTR_CIPHER_KEY, bytes, 32);
+		message_put(m, OVPN7_KEYDIR_ATTR_NONCE_TAIL, bytes, 8);
+		message_nest_end(m, nest);
+	}
+}
+
+/* The commands of a family that are none of its notifications. */
+static const int commands_v2[] = {
+	OVPN_CMD_NEW_PEER, OVPN_CMD_SET_PEER, OVPN_CMD_DEL_PEER,
+	OVPN_CMD_NEW_KEY, OVPN_CMD_SWAP_KEYS, OVPN_CMD_DEL_KEY,
+	OVPN_CMD_GET_PEER,
+};
+
+static const int commands_ovpn[] = {
+	OVPN7_CMD_PEER_NEW, OVPN7_CMD_PEER_SET, OVPN7_CMD_PEER_GET,
+	OVPN7_CMD_PEER_DEL, OVPN7_CMD_KEY_NEW, OVPN7_CMD_KEY_GET,
+	OVPN7_CMD_KEY_SWAP, OVPN7_CMD_KEY_DEL,
+};
+
+static void make_request_ovpn(struct message *m)
+{
+	struct genlmsghdr head = { .version = family()->version };
+	bool dump = once_in(32), is_key;
+	size_t nest;
+
+	/* more are made than deleted */
+	head.cmd = once_in(5) ? OVPN7_CMD_PEER_NEW :
+		   commands_ovpn[chance_below(ARRAY_SIZE(commands_ovpn))];
+	if (dump)
+		head.cmd = OVPN7_CMD_PEER_GET;
+	is_key = head.cmd >= OVPN7_CMD_KEY_NEW;
+	message_start(m, f.family, dump ? NLM_F_DUMP : 0, &head, sizeof(head));
+	put_u32(m, OVPN7_ATTR_IFINDEX, f.index[chance_below(f.indexes)]);
+	if (dump && !once_in(4))
+		return;
+	nest = message_nest(m, is_key ? OVPN7_ATTR_KEYCONF : OVPN7_ATTR_PEER);
+	/* the peer's id is attribute 1 of both */
+	put_u32(m, OVPN7_PEER_ATTR_ID, chance_below(IDS));
+	if (head.cmd <= OVPN7_CMD_PEER_SET)
+		put_peer_ovpn(m, head.cmd == OVPN7_CMD_PEER_NEW);
+	if (is_key && head.cmd != OVPN7_CMD_KEY_SWAP)
+		put_u32(m, OVPN7_KEYCONF_ATTR_SLOT, chance_below(2));
+	if (head.cmd == OVPN7_CMD_KEY_NEW)
+		put_key_ovpn(m);
+	message_nest_end(m, nest);
+}
+
+static void make_request_v2(struct message *m)
 {
 	/* the nest of a command follows the index in the same order */
 	static const int nest_of[] = {
@@ -279,6 +383,14 @@ static void make_request(struct message *m)
 		chance_below(IDS));
 	put_rest(m, head.cmd);
 	message_nest_end(m, nest);
+}
+
+static void make_request(struct message *m)
+{
+	if (speaks_ovpn())
+		make_request_ovpn(m);
+	else
+		make_request_v2(m);
 }
 
 /* ---- answers ---- */
@@ -312,6 +424,10 @@ static void check_answer(const struct message *m, int err)
 	case EEXIST:
 	case ENOTSOCK:
 	case EOPNOTSUPP:
+		break;
+	case EADDRINUSE:
+	case EADDRNOTAVAIL:
+		CHECK(speaks_ovpn());
 		break;
 	default:
 		CHECK_MSG(false, "command %u: %s", head->cmd, strerror(-err));
@@ -390,15 +506,20 @@ static void end_round(void)
 
 static void report(void)
 {
-	unsigned int i;
+	unsigned int i, count;
+	int cmd;
 
 	for (i = 0; i < ARRAY_SIZE(f.errors); i++)
 		if (f.errors[i])
 			ktap_note("%u times: %s", f.errors[i],
 				  i ? strerror(i) : "success");
 	/* or it has not tried much */
-	for (i = OVPN_CMD_NEW_PEER; i <= OVPN_CMD_GET_PEER; i++)
-		CHECK_MSG(f.done[i], "command %u never succeeded", i);
+	count = speaks_ovpn() ? ARRAY_SIZE(commands_ovpn) :
+				ARRAY_SIZE(commands_v2);
+	for (i = 0; i < count; i++) {
+		cmd = speaks_ovpn() ? commands_ovpn[i] : commands_v2[i];
+		CHECK_MSG(f.done[cmd], "command %d never succeeded", cmd);
+	}
 	CHECK(f.errors[EINVAL] > f.errors[0] / 10);
 }
 
@@ -419,7 +540,7 @@ static void requests(struct data_bed *bed)
 	f.index[1] = p2p;
 	f.index[2] = netns_ifindex(bed->near, "lo");
 	f.indexes = 3;
-	msg = ovpn_nl_msg(bed->nl, OVPN_CMD_GET_PEER, 0);
+	msg = ovpn_nl_msg(bed->nl, 0, 0);
 	f.family = nlmsg_hdr(msg)->nlmsg_type;
 	nlmsg_free(msg);
 	open_fds();
@@ -463,8 +584,7 @@ static void make_link(struct message *m)
 		      sizeof(head));
 	message_put(m, IFLA_IFNAME, NEW, sizeof(NEW));
 	info = message_nest(m, IFLA_LINKINFO);
-	message_put(m, IFLA_INFO_KIND, OVPN_DCO_LINK_KIND,
-		    strlen(OVPN_DCO_LINK_KIND));
+	message_put(m, IFLA_INFO_KIND, family()->kind, strlen(family()->kind));
 	data = message_nest(m, IFLA_INFO_DATA);
 	put_u8(m, IFLA_OVPN_MODE, chance_below(2));
 	message_nest_end(m, data);
@@ -519,7 +639,7 @@ static void links(struct data_bed *bed)
 		}
 		made++;
 		CHECK_ERR(0, ovpn_link_get(bed->near, NEW, &info));
-		CHECK_STREQ(OVPN_DCO_LINK_KIND, info.kind);
+		CHECK_STREQ(family()->kind, info.kind);
 		CHECK_RANGE(OVPN_MODE_P2P, OVPN_MODE_MP, info.mode);
 		CHECK_ERR(0, ovpn_link_del(bed->near, NEW));
 	}
