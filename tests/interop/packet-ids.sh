@@ -15,7 +15,8 @@ LIMIT=/sys/module/$MODULE/parameters/packet_id_limit
 start_network()
 {
 	CLIENT_LINES=("hand-window 8" "status status.c1 1")
-	network "c1 c2" "keepalive 1 8" "hand-window 8"
+	# Without a key, nothing is heard of the other end until the window is over.
+	network "c1 c2" "keepalive 2 40" "hand-window 8"
 	brief c1 s
 	brief c2 s
 }

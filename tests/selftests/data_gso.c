@@ -26,6 +26,7 @@
 #include <linux/virtio_net.h>
 
 #include "data_util.h"
+#include "family.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT	103
@@ -53,8 +54,8 @@ static bool far_device_add(struct data_bed *bed, struct data_far *far,
 		.id = PEER_ID,
 		.remote = far->to,
 		.remote_port = NEAR_PORT,
-		.ipv4 = VPN_NEAR4,
-		.ipv6 = VPN_NEAR6,
+		.ipv4 = vpn_of(OVPN_MODE_P2P, VPN_NEAR4),
+		.ipv6 = vpn_of(OVPN_MODE_P2P, VPN_NEAR6),
 	};
 	int ret;
 

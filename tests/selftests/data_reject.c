@@ -445,7 +445,11 @@ int main(int argc, char **argv)
 		{ "oversized payload is delivered", .run = oversized },
 		{ "device down", .run = device_down },
 		{ "sending what is not IP", .run = sent_not_ip },
-		{ "sending without a peer", .run = sent_without_peer },
+		/* without a carrier, the family ovpn's device sends nothing */
+		{ "sending without a peer", .run = sent_without_peer,
+		  .v2_only = true },
+		{ "sending without a peer, multi-peer device",
+		  .conf = { .mode = OVPN_MODE_MP }, .run = sent_without_peer },
 		{ "no line in the log for each packet",
 		  .run = log_stays_quiet },
 	};

@@ -829,7 +829,7 @@ static bool far_device(struct data_bed *bed, const struct data_far *far,
 	struct ovpn_peer_args peer = {
 		.id = far->id,
 		.socket = far->fd,
-		.ipv4 = VPN_NEAR4,
+		.ipv4 = vpn_of(OVPN_MODE_P2P, VPN_NEAR4),
 	};
 	int index = ovpn_link_new(bed->far, TUN, OVPN_MODE_P2P);
 

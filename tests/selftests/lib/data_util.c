@@ -251,6 +251,9 @@ bool data_far_add(struct data_bed *bed, struct data_far *far,
 	far->fd = udp_socket(bed->far, addr, args->port);
 	far->to = is_v6(addr) ? NEAR6 : NEAR4;
 	far->to_port = NEAR_PORT;
+	/* the family ovpn wants a local address to look like the remote one */
+	if (!peer.remote && args->local && speaks_ovpn())
+		peer.remote = addr;
 	if (!peer.remote)
 		peer.remote = remote_of(bed, addr, text);
 	peer.remote_port = udp_port(far->fd);
