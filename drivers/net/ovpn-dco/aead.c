@@ -158,11 +158,9 @@ static void crypt_complete(compat_crypto_done_arg arg, int err)
 }
 
 /* Associated data, payload, and the tag, which travels in front of it */
-static void crypt_fill(struct ovpn_crypt *crypt, struct sk_buff *skb,
-		       const struct ovpn_cipher *cipher)
+static void crypt_fill(struct ovpn_crypt *crypt, struct ovpn_header *hdr,
+		       unsigned int len, const struct ovpn_cipher *cipher)
 {
-	struct ovpn_header *hdr = (struct ovpn_header *)skb->data;
-	unsigned int len = skb->len - OVPN_HEADER_LEN;
 	struct scatterlist *sg = crypt->sg;
 
 	memcpy(crypt->iv, &hdr->packet_id, sizeof(hdr->packet_id));
@@ -177,12 +175,13 @@ static void crypt_fill(struct ovpn_crypt *crypt, struct sk_buff *skb,
 	sg_set_buf(sg, hdr->tag, OVPN_TAG_LEN);
 }
 
-static int aead_run(struct ovpn_key_slot *slot, struct sk_buff *skb,
-		    const struct ovpn_cipher *cipher, ovpn_aead_done_t done)
+static int aead_run(struct ovpn_key_slot *slot,
+		    const struct ovpn_cipher *cipher, struct ovpn_header *hdr,
+		    unsigned int len, struct sk_buff *skb,
+		    ovpn_aead_done_t done)
 {
 	bool seal = cipher == &slot->encrypt;
 	struct ovpn_crypt *crypt;
-	unsigned int len;
 	int err;
 
 	crypt = crypt_get(cipher->tfm);
@@ -199,14 +198,13 @@ static int aead_run(struct ovpn_key_slot *slot, struct sk_buff *skb,
 	crypt->skb = skb;
 	crypt->slot = slot;
 	crypt->done = done;
-	crypt_fill(crypt, skb, cipher);
+	crypt_fill(crypt, hdr, len, cipher);
 
 	aead_request_set_tfm(&crypt->req, cipher->tfm);
 	aead_request_set_callback(&crypt->req, 0, crypt_complete, crypt);
 	aead_request_set_ad(&crypt->req, OVPN_AD_LEN);
-	len = skb->len - OVPN_HEADER_LEN + (seal ? 0 : OVPN_TAG_LEN);
-	aead_request_set_crypt(&crypt->req, crypt->sg, crypt->sg, len,
-			       crypt->iv);
+	aead_request_set_crypt(&crypt->req, crypt->sg, crypt->sg,
+			       seal ? len : len + OVPN_TAG_LEN, crypt->iv);
 
 	err = seal ? crypto_aead_encrypt(&crypt->req) :
 		     crypto_aead_decrypt(&crypt->req);
@@ -217,6 +215,27 @@ static int aead_run(struct ovpn_key_slot *slot, struct sk_buff *skb,
 	if (cipher->async)
 		percpu_ref_put(&slot->ref);
 	return err;
+}
+
+/**
+ * ovpn_aead_seal_at - encrypt one of the packets of a buffer
+ * @slot: the key
+ * @hdr: where its header goes; the plain text follows in lowmem
+ * @len: bytes of plain text
+ * @packet_id: from ovpn_key_slot_take_ids()
+ * @skb: the buffer, for @done
+ * @done: called later if the answer is -EINPROGRESS
+ *
+ * Context: BH off, rcu_read_lock held.
+ * Return: as ovpn_aead_seal(), but that @skb stays the caller's.
+ */
+int ovpn_aead_seal_at(struct ovpn_key_slot *slot, struct ovpn_header *hdr,
+		      unsigned int len, u32 packet_id, struct sk_buff *skb,
+		      ovpn_aead_done_t done)
+{
+	hdr->op = READ_ONCE(slot->op);
+	hdr->packet_id = cpu_to_be32(packet_id);
+	return aead_run(slot, &slot->encrypt, hdr, len, skb, done);
 }
 
 /**
@@ -234,11 +253,10 @@ static int aead_run(struct ovpn_key_slot *slot, struct sk_buff *skb,
 int ovpn_aead_seal(struct ovpn_key_slot *slot, struct sk_buff *skb,
 		   u32 packet_id, ovpn_aead_done_t done)
 {
-	struct ovpn_header *hdr = skb_push(skb, sizeof(*hdr));
+	unsigned int len = skb->len;
 
-	hdr->op = READ_ONCE(slot->op);
-	hdr->packet_id = cpu_to_be32(packet_id);
-	return aead_run(slot, skb, &slot->encrypt, done);
+	return ovpn_aead_seal_at(slot, skb_push(skb, OVPN_HEADER_LEN), len,
+				 packet_id, skb, done);
 }
 
 /**
@@ -256,5 +274,6 @@ int ovpn_aead_seal(struct ovpn_key_slot *slot, struct sk_buff *skb,
 int ovpn_aead_open(struct ovpn_key_slot *slot, struct sk_buff *skb,
 		   ovpn_aead_done_t done)
 {
-	return aead_run(slot, skb, &slot->decrypt, done);
+	return aead_run(slot, &slot->decrypt, (struct ovpn_header *)skb->data,
+			skb->len - OVPN_HEADER_LEN, skb, done);
 }

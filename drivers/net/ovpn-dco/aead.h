@@ -25,6 +25,9 @@ void ovpn_cipher_free(struct ovpn_cipher *cipher);
 
 int ovpn_aead_seal(struct ovpn_key_slot *slot, struct sk_buff *skb,
 		   u32 packet_id, ovpn_aead_done_t done);
+int ovpn_aead_seal_at(struct ovpn_key_slot *slot, struct ovpn_header *hdr,
+		      unsigned int len, u32 packet_id, struct sk_buff *skb,
+		      ovpn_aead_done_t done);
 int ovpn_aead_open(struct ovpn_key_slot *slot, struct sk_buff *skb,
 		   ovpn_aead_done_t done);
 

@@ -33,6 +33,7 @@ static int ovpn_dev_init(struct net_device *dev)
 	int err;
 
 	ovpn->dev = dev;
+	ovpn->udp_gso = true;
 	mutex_init(&ovpn->requests);
 	ovpn_keepalive_init(ovpn);
 
@@ -151,9 +152,11 @@ bool ovpn_dev_is_ours(const struct net_device *dev, const struct ovpn_abi *abi)
 
 static const char priv_flag_names[][ETH_GSTRING_LEN] = {
 	"loose-rpf",
+	"udp-gso",
 };
 
 #define PRIV_FLAG_LOOSE_RPF	BIT(0)
+#define PRIV_FLAG_UDP_GSO	BIT(1)
 
 /* Not a packet that was dropped, nor an event: how many peers there are */
 #define GAUGES			1
@@ -224,7 +227,8 @@ static u32 ovpn_get_priv_flags(struct net_device *dev)
 {
 	struct ovpn_dev *ovpn = netdev_priv(dev);
 
-	return ovpn->loose_rpf ? PRIV_FLAG_LOOSE_RPF : 0;
+	return (ovpn->loose_rpf ? PRIV_FLAG_LOOSE_RPF : 0) |
+	       (ovpn->udp_gso ? PRIV_FLAG_UDP_GSO : 0);
 }
 
 static int ovpn_set_priv_flags(struct net_device *dev, u32 flags)
@@ -232,6 +236,7 @@ static int ovpn_set_priv_flags(struct net_device *dev, u32 flags)
 	struct ovpn_dev *ovpn = netdev_priv(dev);
 
 	WRITE_ONCE(ovpn->loose_rpf, flags & PRIV_FLAG_LOOSE_RPF);
+	WRITE_ONCE(ovpn->udp_gso, flags & PRIV_FLAG_UDP_GSO);
 	return 0;
 }
 

@@ -71,6 +71,8 @@ struct ovpn_abi {
  * @abi: whose device it is. Fixed.
  * @owner: the processes that it belongs to, with a lock of its own
  * @loose_rpf: accept any source address from a peer; ethtool private flag
+ * @udp_gso: send what enters as one large packet as one large datagram;
+ *	ethtool private flag
  * @requests: one request of userspace at a time
  * @peers: the peers, with a lock of their own
  * @gro_cells: merges what we received, per CPU
@@ -92,6 +94,7 @@ struct ovpn_dev {
 	const struct ovpn_abi *abi;
 	struct ovpn_owner owner;
 	bool loose_rpf;
+	bool udp_gso;
 	struct mutex requests; /* see above */
 	struct ovpn_peer_table peers;
 	struct gro_cells gro_cells;

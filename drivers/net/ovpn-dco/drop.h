@@ -76,7 +76,8 @@ enum ovpn_drop {
 
 const char *ovpn_drop_name(enum ovpn_drop reason);
 
-void ovpn_drop_count(struct ovpn_dev *ovpn, enum ovpn_drop reason);
+void ovpn_drop_count(struct ovpn_dev *ovpn, enum ovpn_drop reason,
+		     unsigned int packets);
 void ovpn_drop(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
 	       struct sk_buff *skb, enum ovpn_drop reason);
 void ovpn_drop_queue(struct ovpn_dev *ovpn, struct ovpn_peer *peer,

@@ -395,6 +395,30 @@ static struct rtable *route_v4(struct ovpn_endpoint *ep, struct sock *sk,
 	return rt;
 }
 
+static unsigned int segment_max_v4(struct ovpn_endpoint *ep, struct sock *sk)
+{
+	unsigned int max = 0;
+	struct rtable *rt;
+	__be32 saddr;
+
+	rt = route_v4(ep, sk, &saddr);
+	if (IS_ERR(rt))
+		return 0;
+	if (!sk->sk_no_check_tx && !dst_xfrm(&rt->dst))
+		max = dst_mtu(&rt->dst) - sizeof(struct iphdr) -
+		      sizeof(struct udphdr);
+	ip_rt_put(rt);
+	return max;
+}
+
+/* The checksum of a train is filled in where it is cut */
+static void prepare_gso(struct sk_buff *skb)
+{
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_headroom(skb) - sizeof(struct udphdr);
+	skb->csum_offset = offsetof(struct udphdr, check);
+}
+
 static enum ovpn_endpoint_error xmit_v4(struct ovpn_endpoint *ep,
 					struct sock *sk, struct sk_buff *skb)
 {
@@ -462,6 +486,24 @@ static struct dst_entry *route_v6(struct ovpn_endpoint *ep, struct sock *sk,
 	return dst;
 }
 
+static unsigned int segment_max_v6(struct ovpn_endpoint *ep, struct sock *sk)
+{
+	struct in6_addr saddr;
+	struct dst_entry *dst;
+	unsigned int max = 0;
+
+	if (unlikely(READ_ONCE(sk->sk_family) != AF_INET6))
+		return 0;
+	dst = route_v6(ep, sk, &saddr);
+	if (IS_ERR(dst))
+		return 0;
+	if (!udp_get_no_check6_tx(sk) && !dst_xfrm(dst))
+		max = dst_mtu(dst) - sizeof(struct ipv6hdr) -
+		      sizeof(struct udphdr);
+	dst_release(dst);
+	return max;
+}
+
 static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
 					struct sock *sk, struct sk_buff *skb)
 {
@@ -489,12 +531,49 @@ static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
 	return OVPN_ENDPOINT_OK;
 }
 #else
+static unsigned int segment_max_v6(struct ovpn_endpoint *ep, struct sock *sk)
+{
+	return 0;
+}
+
 static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
 					struct sock *sk, struct sk_buff *skb)
 {
 	return OVPN_ENDPOINT_NO_ROUTE;
 }
 #endif
+
+/* The routes were looked up for this mark and device of the socket */
+static void refresh(struct ovpn_endpoint *ep, const struct sock *sk)
+{
+	u32 mark = READ_ONCE(sk->sk_mark);
+	int oif = READ_ONCE(sk->sk_bound_dev_if);
+
+	if (unlikely(READ_ONCE(ep->mark) != mark ||
+		     READ_ONCE(ep->oif) != oif)) {
+		WRITE_ONCE(ep->mark, mark);
+		WRITE_ONCE(ep->oif, oif);
+		dst_cache_reset(&ep->cache);
+	}
+}
+
+/**
+ * ovpn_endpoint_segment_max - how large may the datagrams of a train be?
+ * @ep: where to
+ * @sk: the UDP socket to send as
+ *
+ * Context: BH off, rcu_read_lock held.
+ * Return: bytes of payload that reach the peer without being fragmented, as far
+ * as is known; 0 if there may be no train, because datagrams have no checksum,
+ * are encrypted once more on their way (IPsec), or have no way.
+ */
+unsigned int ovpn_endpoint_segment_max(struct ovpn_endpoint *ep,
+				       struct sock *sk)
+{
+	refresh(ep, sk);
+	return is_v4(&ep->remote.addr) ? segment_max_v4(ep, sk) :
+					 segment_max_v6(ep, sk);
+}
 
 /**
  * ovpn_endpoint_xmit - send one datagram to a peer
@@ -511,17 +590,10 @@ enum ovpn_endpoint_error ovpn_endpoint_xmit(struct ovpn_endpoint *ep,
 					    struct sock *sk,
 					    struct sk_buff *skb)
 {
-	u32 mark = READ_ONCE(sk->sk_mark);
-	int oif = READ_ONCE(sk->sk_bound_dev_if);
-
-	if (unlikely(READ_ONCE(ep->mark) != mark ||
-		     READ_ONCE(ep->oif) != oif)) {
-		WRITE_ONCE(ep->mark, mark);
-		WRITE_ONCE(ep->oif, oif);
-		dst_cache_reset(&ep->cache);
-	}
-
-	skb->mark = mark;
+	refresh(ep, sk);
+	skb->mark = READ_ONCE(ep->mark);
+	if (skb_is_gso(skb))
+		prepare_gso(skb);
 	return is_v4(&ep->remote.addr) ? xmit_v4(ep, sk, skb) :
 					 xmit_v6(ep, sk, skb);
 }

@@ -94,6 +94,8 @@ bool ovpn_endpoint_follow(const struct ovpn_endpoint *ep, struct net *net,
 			  struct in6_addr *local);
 bool ovpn_endpoint_fits_socket(const struct ovpn_sockaddr *remote,
 			       const struct sock *sk);
+unsigned int ovpn_endpoint_segment_max(struct ovpn_endpoint *ep,
+				       struct sock *sk);
 enum ovpn_endpoint_error ovpn_endpoint_xmit(struct ovpn_endpoint *ep,
 					    struct sock *sk,
 					    struct sk_buff *skb);

@@ -12,6 +12,7 @@
 
 #include "aead.h"
 #include "device.h"
+#include "gso.h"
 #include "netlink.h"
 #include "owner.h"
 #include "transport.h"
@@ -143,6 +144,7 @@ static void __exit ovpn_exit(void)
 
 	ovpn_workqueues_free();
 	ovpn_tcp_exit();
+	ovpn_gso_exit();
 	ovpn_aead_exit();
 }
 

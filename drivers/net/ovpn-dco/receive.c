@@ -46,7 +46,7 @@ static void deliver(struct ovpn_peer *peer, struct sk_buff *skb)
 	if (likely(gro_cells_receive(&ovpn->gro_cells, skb) == NET_RX_SUCCESS))
 		dev_sw_netstats_rx_add(ovpn->dev, len);
 	else
-		ovpn_drop_count(ovpn, OVPN_DROP_RX_BACKLOG);
+		ovpn_drop_count(ovpn, OVPN_DROP_RX_BACKLOG, 1);
 }
 
 static bool is_keepalive(const struct sk_buff *skb)

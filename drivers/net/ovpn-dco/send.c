@@ -15,6 +15,7 @@
 #include "aead.h"
 #include "compat/compat.h"
 #include "device.h"
+#include "gso.h"
 #include "keys.h"
 #include "nexthop.h"
 #include "peer.h"
@@ -22,13 +23,29 @@
 #include "stats.h"
 #include "transport.h"
 
+/**
+ * struct train_cb - in skb->cb of a train that is being sealed
+ * @pending: packets in it that are not sealed yet, and one for whoever submits
+ *	them
+ * @failed: one of them could not be sealed
+ */
+struct train_cb {
+	atomic_t pending;
+	bool failed;
+};
+
+static struct train_cb *train_cb(const struct sk_buff *train)
+{
+	return (struct train_cb *)train->cb;
+}
+
 static void send_sealed(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 {
 	unsigned int count = 0, bytes = 0;
 	struct sk_buff *skb;
 
 	skb_queue_walk(pkts, skb) {
-		count++;
+		count += ovpn_packets(skb);
 		bytes += skb->len;
 	}
 	if (!count)
@@ -64,6 +81,114 @@ static void seal_done(struct ovpn_key_slot *slot, struct sk_buff *skb, int err)
 	send_sealed(slot->peer, &pkts);
 }
 
+/* Called for each packet of a train whose encryption took longer */
+static void train_sealed(struct ovpn_key_slot *slot, struct sk_buff *train,
+			 int err)
+{
+	if (unlikely(err))
+		WRITE_ONCE(train_cb(train)->failed, true);
+	if (!atomic_dec_and_test(&train_cb(train)->pending))
+		return;
+	seal_done(slot, train, train_cb(train)->failed ? -EIO : 0);
+}
+
+/**
+ * struct sealing - a batch that is being sealed
+ * @slot: the key
+ * @packet_id: the next packet's
+ * @left: how many ids there are
+ * @bytes: bytes of plain text so far
+ * @sealed: the packets that are ready
+ */
+struct sealing {
+	struct ovpn_key_slot *slot;
+	u32 packet_id;
+	unsigned int left;
+	unsigned int bytes;
+	struct sk_buff_head sealed;
+};
+
+/* Seal a packet in place */
+static void seal_one(struct sealing *s, struct sk_buff *skb)
+{
+	int err;
+
+	s->left--;
+	s->bytes += skb->len;
+	err = ovpn_aead_seal(s->slot, skb, s->packet_id++, seal_done);
+	if (likely(!err))
+		__skb_queue_tail(&s->sealed, skb);
+	else if (err != -EINPROGRESS)
+		seal_failed(s->slot->peer, skb, err);
+}
+
+/* Cut the next packets of a large one, as many as go into a train, and seal
+ * them as they come. False if there was no memory for one.
+ */
+static bool seal_train(struct sealing *s, struct ovpn_cutter *cutter)
+{
+	unsigned int pending = s->left + 1, waiting = 0, len;
+	struct ovpn_key_slot *slot = s->slot;
+	struct ovpn_header *hdr;
+	struct sk_buff *train;
+	bool failed;
+	int err;
+
+	train = ovpn_train_alloc(slot->peer->ovpn, cutter);
+	if (unlikely(!train))
+		return false;
+	train_cb(train)->failed = false;
+	atomic_set(&train_cb(train)->pending, pending);
+
+	while (s->left && (hdr = ovpn_cutter_next(cutter, train, &len))) {
+		s->left--;
+		s->bytes += len;
+		err = ovpn_aead_seal_at(slot, hdr, len, s->packet_id++, train,
+					train_sealed);
+		if (unlikely(err == -EINPROGRESS))
+			waiting++;
+		else if (unlikely(err))
+			WRITE_ONCE(train_cb(train)->failed, true);
+	}
+	if (unlikely(!train->len)) {
+		kfree_skb(train);
+		return false;
+	}
+	/* The last train has whoever sent the packet wait */
+	if (ovpn_cutter_done(cutter))
+		ovpn_train_own(train, cutter->skb);
+	if (unlikely(!atomic_sub_and_test(pending - waiting,
+					  &train_cb(train)->pending)))
+		return true;
+
+	failed = READ_ONCE(train_cb(train)->failed);
+	if (likely(!failed))
+		__skb_queue_tail(&s->sealed, train);
+	else
+		seal_failed(slot->peer, train, -EIO);
+	return true;
+}
+
+/* Seal a large packet, in trains */
+static void seal_large(struct sealing *s, struct sk_buff *skb)
+{
+	struct ovpn_cutter cutter;
+
+	ovpn_cutter_init(&cutter, skb);
+	while (!ovpn_cutter_done(&cutter)) {
+		if (unlikely(!s->left)) {
+			ovpn_drop(s->slot->peer->ovpn, s->slot->peer, skb,
+				  OVPN_DROP_TX_KEY_USED_UP);
+			return;
+		}
+		if (unlikely(!seal_train(s, &cutter))) {
+			seal_failed(s->slot->peer, skb, -ENOMEM);
+			return;
+		}
+	}
+	consume_skb(skb);
+}
+
 static void key_used_up(struct ovpn_peer *peer, struct ovpn_key_slot *slot)
 {
 	/* Only one of those who notice is the one who takes it out */
@@ -78,28 +203,24 @@ static void key_used_up(struct ovpn_peer *peer, struct ovpn_key_slot *slot)
 /* Seal and send the packets that there is a packet id for. Returns how many. */
 static unsigned int send_with(struct ovpn_peer *peer,
 			      struct ovpn_key_slot *slot,
-			      struct sk_buff_head *pkts)
+			      struct sk_buff_head *pkts, unsigned int count)
 {
-	unsigned int granted, bytes = 0, i;
-	struct sk_buff_head sealed;
+	struct sealing s = { .slot = slot };
+	unsigned int granted;
 	struct sk_buff *skb;
-	u32 packet_id;
-	int err;
 
-	granted = ovpn_key_slot_take_ids(slot, skb_queue_len(pkts), &packet_id);
-	__skb_queue_head_init(&sealed);
-	for (i = 0; i < granted; i++) {
-		skb = __skb_dequeue(pkts);
-		bytes += skb->len;
-		err = ovpn_aead_seal(slot, skb, packet_id + i, seal_done);
-		if (likely(!err))
-			__skb_queue_tail(&sealed, skb);
-		else if (err != -EINPROGRESS)
-			seal_failed(peer, skb, err);
+	granted = ovpn_key_slot_take_ids(slot, count, &s.packet_id);
+	s.left = granted;
+	__skb_queue_head_init(&s.sealed);
+	while (s.left && (skb = __skb_dequeue(pkts))) {
+		if (skb_is_gso(skb))
+			seal_large(&s, skb);
+		else
+			seal_one(&s, skb);
 	}
-	ovpn_traffic_add(peer->stats, OVPN_VPN_TX, granted, bytes);
+	ovpn_traffic_add(peer->stats, OVPN_VPN_TX, granted - s.left, s.bytes);
 	ovpn_stamp(&peer->last_tx, ovpn_now());
-	send_sealed(peer, &sealed);
+	send_sealed(peer, &s.sealed);
 	return granted;
 }
 
@@ -109,9 +230,10 @@ static unsigned int send_with(struct ovpn_peer *peer,
 static unsigned int send_batch(struct ovpn_peer *peer,
 			       struct sk_buff_head *pkts)
 {
-	unsigned int count = skb_queue_len(pkts), granted;
 	struct ovpn_socket *os = peer->socket;
+	unsigned int count = 0, granted;
 	struct ovpn_key_slot *slot;
+	struct sk_buff *skb;
 
 	slot = ovpn_keys_primary(&peer->keys);
 	if (unlikely(!slot)) {
@@ -119,15 +241,17 @@ static unsigned int send_batch(struct ovpn_peer *peer,
 		return 0;
 	}
 
+	skb_queue_walk(pkts, skb)
+		count += ovpn_packets(skb);
 	/* OpenVPN restarts a TCP connection that has packet ids far behind the
 	 * newest, as when another processor was faster
 	 */
 	if (os->transport->stream) {
 		spin_lock(&os->order);
-		granted = send_with(peer, slot, pkts);
+		granted = send_with(peer, slot, pkts, count);
 		spin_unlock(&os->order);
 	} else {
-		granted = send_with(peer, slot, pkts);
+		granted = send_with(peer, slot, pkts, count);
 	}
 
 	if (unlikely(granted < count)) {
@@ -141,7 +265,7 @@ static unsigned int send_batch(struct ovpn_peer *peer,
 /* Make one packet ready for sealing in place: linear, nobody else's, with
  * headroom, its checksum filled in, and without a trace of what it was inside.
  */
-static int prepare(struct sk_buff *skb)
+static int make_ready(struct sk_buff *skb)
 {
 	/* Not everybody asks for the MTU, and lengths on the wire have 16 bits */
 	if (unlikely(skb->len > OVPN_MTU_MAX))
@@ -167,8 +291,36 @@ static int prepare(struct sk_buff *skb)
 	return 0;
 }
 
-/* Cut a large packet into what fits, copied and checksummed in one go */
-static bool cut(struct sk_buff *skb, struct sk_buff_head *pkts)
+static void prepare(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
+		    struct sk_buff *skb, struct sk_buff_head *pkts)
+{
+	int err = make_ready(skb);
+
+	if (likely(!err))
+		__skb_queue_tail(pkts, skb);
+	else
+		ovpn_drop(ovpn, peer, skb,
+			  err == -ENOMEM ? OVPN_DROP_TX_NOMEM :
+			  err == -EMSGSIZE ? OVPN_DROP_TX_TOO_LONG :
+					     OVPN_DROP_TX_CHECKSUM);
+}
+
+/* Can a large packet be cut into a train, and may that leave as one? */
+static bool may_train(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
+		      const struct sk_buff *skb)
+{
+	const struct ovpn_transport *transport = peer->socket->transport;
+
+	return transport->may_train && READ_ONCE(ovpn->udp_gso) &&
+	       ovpn_gso_may_cut(skb) &&
+	       transport->may_train(peer, ovpn_gso_sealed_size(skb));
+}
+
+/* Have the stack cut a large packet into what fits, copied and checksummed in
+ * one go
+ */
+static bool cut(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
+		struct sk_buff *skb, struct sk_buff_head *pkts)
 {
 	struct sk_buff *segs, *next;
 
@@ -178,33 +330,15 @@ static bool cut(struct sk_buff *skb, struct sk_buff_head *pkts)
 	consume_skb(skb);
 	skb_list_walk_safe(segs, skb, next) {
 		skb_mark_not_on_list(skb);
-		__skb_queue_tail(pkts, skb);
+		prepare(ovpn, peer, skb, pkts);
 	}
 	return true;
 }
 
-static void prepare_batch(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
-			  struct sk_buff_head *in, struct sk_buff_head *out)
-{
-	struct sk_buff *skb;
-	int err;
-
-	while ((skb = __skb_dequeue(in))) {
-		err = prepare(skb);
-		if (likely(!err))
-			__skb_queue_tail(out, skb);
-		else
-			ovpn_drop(ovpn, peer, skb,
-				  err == -ENOMEM ? OVPN_DROP_TX_NOMEM :
-				  err == -EMSGSIZE ? OVPN_DROP_TX_TOO_LONG :
-						     OVPN_DROP_TX_CHECKSUM);
-	}
-}
-
 static void send_routed(struct ovpn_dev *ovpn, struct sk_buff *skb)
 {
-	struct sk_buff_head cut_pkts, pkts;
 	struct ovpn_peer *peer;
+	struct sk_buff_head pkts;
 
 	skb_reset_network_header(skb);
 	if (unlikely(!skb->protocol ||
@@ -226,18 +360,15 @@ static void send_routed(struct ovpn_dev *ovpn, struct sk_buff *skb)
 		return;
 	}
 
-	__skb_queue_head_init(&cut_pkts);
 	__skb_queue_head_init(&pkts);
-	if (skb_is_gso(skb)) {
-		if (unlikely(!cut(skb, &cut_pkts))) {
-			ovpn_drop(ovpn, peer, skb, OVPN_DROP_TX_GSO);
-			return;
-		}
-	} else {
-		__skb_queue_tail(&cut_pkts, skb);
+	if (!skb_is_gso(skb)) {
+		prepare(ovpn, peer, skb, &pkts);
+	} else if (may_train(ovpn, peer, skb)) {
+		__skb_queue_tail(&pkts, skb);
+	} else if (unlikely(!cut(ovpn, peer, skb, &pkts))) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_TX_GSO);
+		return;
 	}
-
-	prepare_batch(ovpn, peer, &cut_pkts, &pkts);
 	if (!skb_queue_empty(&pkts))
 		send_batch(peer, &pkts);
 }

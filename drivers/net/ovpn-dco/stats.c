@@ -6,6 +6,7 @@
 
 #include "compat/compat.h"
 #include "device.h"
+#include "gso.h"
 #include "peer.h"
 #include "stats.h"
 
@@ -186,15 +187,17 @@ static void log_drop(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
  * ovpn_drop_count - count a packet that somebody else has freed
  * @ovpn: the device that counts it
  * @reason: why it was dropped
+ * @packets: how many packets it was
  *
  * Context: BH off.
  */
-void ovpn_drop_count(struct ovpn_dev *ovpn, enum ovpn_drop reason)
+void ovpn_drop_count(struct ovpn_dev *ovpn, enum ovpn_drop reason,
+		     unsigned int packets)
 {
 	struct ovpn_dev_stats *cpu = this_cpu_ptr(ovpn->stats);
 
 	u64_stats_update_begin(&cpu->syncp);
-	u64_stats_inc(&cpu->drops[reason]);
+	u64_stats_add(&cpu->drops[reason], packets);
 	u64_stats_update_end(&cpu->syncp);
 }
 
@@ -210,7 +213,7 @@ void ovpn_drop_count(struct ovpn_dev *ovpn, enum ovpn_drop reason)
 void ovpn_drop(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
 	       struct sk_buff *skb, enum ovpn_drop reason)
 {
-	ovpn_drop_count(ovpn, reason);
+	ovpn_drop_count(ovpn, reason, ovpn_packets(skb));
 	log_drop(ovpn, peer, reason);
 	compat_kfree_skb_reason(skb, drop_infos[reason].core);
 }

@@ -10,6 +10,7 @@
 #include "compat/compat.h"
 #include "device.h"
 #include "endpoint.h"
+#include "gso.h"
 #include "peer.h"
 #include "peer_table.h"
 #include "receive.h"
@@ -143,6 +144,22 @@ static void udp_release(struct ovpn_socket *os)
 	rcu_assign_sk_user_data(os->sk, NULL);
 }
 
+static bool udp_may_train(struct ovpn_peer *peer, unsigned int size)
+{
+	return size <= ovpn_endpoint_segment_max(rcu_dereference(peer->endpoint),
+						 peer->socket->sk);
+}
+
+/* The stack counts only what it sends one by one */
+static void count_train(struct ovpn_dev *ovpn, struct sk_buff *train)
+{
+	unsigned int packets = ovpn_packets(train);
+
+	dev_sw_netstats_tx_add(ovpn->dev, packets,
+			       train->len - packets * OVPN_HEADER_LEN);
+	train->dev = NULL;
+}
+
 static void udp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 {
 	enum ovpn_endpoint_error err;
@@ -151,6 +168,8 @@ static void udp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 
 	ep = rcu_dereference(peer->endpoint);
 	while ((skb = __skb_dequeue(pkts))) {
+		if (skb_is_gso(skb))
+			count_train(peer->ovpn, skb);
 		err = ovpn_endpoint_xmit(ep, peer->socket->sk, skb);
 		if (unlikely(err))
 			ovpn_drop(peer->ovpn, peer, skb,
@@ -164,5 +183,6 @@ const struct ovpn_transport ovpn_udp_transport = {
 	.attach = udp_attach,
 	.detach = udp_detach,
 	.release = udp_release,
+	.may_train = udp_may_train,
 	.send = udp_send,
 };
