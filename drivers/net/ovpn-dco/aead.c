@@ -19,13 +19,20 @@
 #include "keys.h"
 #include "wire.h"
 
+/* Associated data, tag, and the payload of a packet that is part of another
+ * buffer: it lies in one or two pages of that, seldom in more
+ */
+#define FROM_SG			6
+
 /**
  * struct ovpn_crypt - a request, and what its completion needs
  * @size: bytes allocated
  * @skb: the packet
  * @slot: the key; referenced if the cipher is asynchronous
+ * @from: what the packet is part of, if it is not opened in place; referenced
  * @done: who goes on with the packet
  * @sg: associated data, payload, tag
+ * @from_sg: the same, with the payload in @from
  * @iv: the nonce
  * @req: the request; the cipher's own context follows
  */
@@ -33,8 +40,10 @@ struct ovpn_crypt {
 	size_t size;
 	struct sk_buff *skb;
 	struct ovpn_key_slot *slot;
+	struct sk_buff *from;
 	ovpn_aead_done_t done;
 	struct scatterlist sg[3];
+	struct scatterlist from_sg[FROM_SG];
 	u8 iv[OVPN_NONCE_LEN];
 	struct aead_request req CRYPTO_MINALIGN_ATTR;
 };
@@ -150,7 +159,8 @@ static void crypt_complete(compat_crypto_done_arg arg, int err)
 
 	local_bh_disable();
 	rcu_read_lock();
-	crypt->done(slot, crypt->skb, err);
+	crypt->done(slot, crypt->skb, crypt->from, err);
+	consume_skb(crypt->from);
 	crypt_put(crypt);
 	rcu_read_unlock();
 	percpu_ref_put(&slot->ref);
@@ -175,42 +185,68 @@ static void crypt_fill(struct ovpn_crypt *crypt, struct ovpn_header *hdr,
 	sg_set_buf(sg, hdr->tag, OVPN_TAG_LEN);
 }
 
-static int aead_run(struct ovpn_key_slot *slot,
-		    const struct ovpn_cipher *cipher, struct ovpn_header *hdr,
-		    unsigned int len, struct sk_buff *skb,
-		    ovpn_aead_done_t done)
+/* The payload comes from another buffer. False if it is in too many pieces. */
+static bool crypt_fill_from(struct ovpn_crypt *crypt, struct sk_buff *from,
+			    unsigned int offset, unsigned int len)
 {
-	bool seal = cipher == &slot->encrypt;
+	struct scatterlist *sg = crypt->from_sg;
+	int pieces;
+
+	/* The last one is for the tag */
+	sg_init_table(sg, FROM_SG);
+	sg_mark_end(&sg[FROM_SG - 2]);
+	pieces = skb_to_sgvec_nomark(from, sg + 1, offset, len);
+	if (unlikely(pieces < 0))
+		return false;
+	sg_unmark_end(&sg[FROM_SG - 2]);
+	sg[0] = crypt->sg[0];
+	sg_set_buf(&sg[1 + pieces], sg_virt(&crypt->sg[2]), OVPN_TAG_LEN);
+	sg_mark_end(&sg[1 + pieces]);
+	return true;
+}
+
+static struct ovpn_crypt *crypt_begin(struct ovpn_key_slot *slot,
+				      const struct ovpn_cipher *cipher,
+				      struct ovpn_header *hdr, unsigned int len,
+				      struct sk_buff *skb,
+				      ovpn_aead_done_t done)
+{
 	struct ovpn_crypt *crypt;
-	int err;
 
 	crypt = crypt_get(cipher->tfm);
 	if (unlikely(!crypt))
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	/* The completion may come first, so its reference must be there before
 	 * the cipher starts. It is per CPU: cheap even if not needed then.
 	 */
 	if (cipher->async && unlikely(!percpu_ref_tryget(&slot->ref))) {
 		crypt_put(crypt);
-		return -ENOKEY;
+		return ERR_PTR(-ENOKEY);
 	}
 
 	crypt->skb = skb;
 	crypt->slot = slot;
+	crypt->from = NULL;
 	crypt->done = done;
 	crypt_fill(crypt, hdr, len, cipher);
-
 	aead_request_set_tfm(&crypt->req, cipher->tfm);
 	aead_request_set_callback(&crypt->req, 0, crypt_complete, crypt);
 	aead_request_set_ad(&crypt->req, OVPN_AD_LEN);
-	aead_request_set_crypt(&crypt->req, crypt->sg, crypt->sg,
-			       seal ? len : len + OVPN_TAG_LEN, crypt->iv);
+	aead_request_set_crypt(&crypt->req, crypt->sg, crypt->sg, len,
+			       crypt->iv);
+	return crypt;
+}
 
-	err = seal ? crypto_aead_encrypt(&crypt->req) :
-		     crypto_aead_decrypt(&crypt->req);
+/* The cipher's answer. If the request is under way, it is not ours any more. */
+static int crypt_end(struct ovpn_crypt *crypt, const struct ovpn_cipher *cipher,
+		     int err)
+{
+	struct ovpn_key_slot *slot;
+
 	if (unlikely(err == -EINPROGRESS))
 		return err;
-
+	slot = crypt->slot;
+	consume_skb(crypt->from);
 	crypt_put(crypt);
 	if (cipher->async)
 		percpu_ref_put(&slot->ref);
@@ -233,9 +269,15 @@ int ovpn_aead_seal_at(struct ovpn_key_slot *slot, struct ovpn_header *hdr,
 		      unsigned int len, u32 packet_id, struct sk_buff *skb,
 		      ovpn_aead_done_t done)
 {
+	const struct ovpn_cipher *cipher = &slot->encrypt;
+	struct ovpn_crypt *crypt;
+
 	hdr->op = READ_ONCE(slot->op);
 	hdr->packet_id = cpu_to_be32(packet_id);
-	return aead_run(slot, &slot->encrypt, hdr, len, skb, done);
+	crypt = crypt_begin(slot, cipher, hdr, len, skb, done);
+	if (IS_ERR(crypt))
+		return PTR_ERR(crypt);
+	return crypt_end(crypt, cipher, crypto_aead_encrypt(&crypt->req));
 }
 
 /**
@@ -264,6 +306,8 @@ int ovpn_aead_seal(struct ovpn_key_slot *slot, struct sk_buff *skb,
  * @slot: the key that its header names
  * @skb: the packet from its header on, at least OVPN_HEADER_LEN long, linear
  *	and not shared with anybody. The header stays in front.
+ * @from: where its payload is, which stays as it is; NULL if that is in @skb
+ * @offset: where in @from the payload begins
  * @done: called later if the answer is -EINPROGRESS
  *
  * Context: BH off, rcu_read_lock held.
@@ -272,8 +316,26 @@ int ovpn_aead_seal(struct ovpn_key_slot *slot, struct sk_buff *skb,
  * another error of the cipher.
  */
 int ovpn_aead_open(struct ovpn_key_slot *slot, struct sk_buff *skb,
+		   struct sk_buff *from, unsigned int offset,
 		   ovpn_aead_done_t done)
 {
-	return aead_run(slot, &slot->decrypt, (struct ovpn_header *)skb->data,
-			skb->len - OVPN_HEADER_LEN, skb, done);
+	struct ovpn_header *hdr = (struct ovpn_header *)skb->data;
+	const struct ovpn_cipher *cipher = &slot->decrypt;
+	unsigned int len = skb->len - OVPN_HEADER_LEN;
+	struct ovpn_crypt *crypt;
+
+	crypt = crypt_begin(slot, cipher, hdr, len, skb, done);
+	if (IS_ERR(crypt))
+		return PTR_ERR(crypt);
+	crypt->req.cryptlen += OVPN_TAG_LEN;
+
+	if (from && likely(len)) {
+		if (likely(crypt_fill_from(crypt, from, offset, len))) {
+			crypt->req.src = crypt->from_sg;
+			crypt->from = skb_get(from);
+		} else if (skb_copy_bits(from, offset, hdr + 1, len)) {
+			return crypt_end(crypt, cipher, -EINVAL);
+		}
+	}
+	return crypt_end(crypt, cipher, crypto_aead_decrypt(&crypt->req));
 }

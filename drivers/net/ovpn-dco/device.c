@@ -34,6 +34,7 @@ static int ovpn_dev_init(struct net_device *dev)
 
 	ovpn->dev = dev;
 	ovpn->udp_gso = true;
+	ovpn->udp_gro = true;
 	mutex_init(&ovpn->requests);
 	ovpn_keepalive_init(ovpn);
 
@@ -153,10 +154,12 @@ bool ovpn_dev_is_ours(const struct net_device *dev, const struct ovpn_abi *abi)
 static const char priv_flag_names[][ETH_GSTRING_LEN] = {
 	"loose-rpf",
 	"udp-gso",
+	"udp-gro",
 };
 
 #define PRIV_FLAG_LOOSE_RPF	BIT(0)
 #define PRIV_FLAG_UDP_GSO	BIT(1)
+#define PRIV_FLAG_UDP_GRO	BIT(2)
 
 /* Not a packet that was dropped, nor an event: how many peers there are */
 #define GAUGES			1
@@ -228,7 +231,8 @@ static u32 ovpn_get_priv_flags(struct net_device *dev)
 	struct ovpn_dev *ovpn = netdev_priv(dev);
 
 	return (ovpn->loose_rpf ? PRIV_FLAG_LOOSE_RPF : 0) |
-	       (ovpn->udp_gso ? PRIV_FLAG_UDP_GSO : 0);
+	       (ovpn->udp_gso ? PRIV_FLAG_UDP_GSO : 0) |
+	       (ovpn->udp_gro ? PRIV_FLAG_UDP_GRO : 0);
 }
 
 static int ovpn_set_priv_flags(struct net_device *dev, u32 flags)
@@ -237,6 +241,7 @@ static int ovpn_set_priv_flags(struct net_device *dev, u32 flags)
 
 	WRITE_ONCE(ovpn->loose_rpf, flags & PRIV_FLAG_LOOSE_RPF);
 	WRITE_ONCE(ovpn->udp_gso, flags & PRIV_FLAG_UDP_GSO);
+	WRITE_ONCE(ovpn->udp_gro, flags & PRIV_FLAG_UDP_GRO);
 	return 0;
 }
 

@@ -73,6 +73,7 @@ struct ovpn_abi {
  * @loose_rpf: accept any source address from a peer; ethtool private flag
  * @udp_gso: send what enters as one large packet as one large datagram;
  *	ethtool private flag
+ * @udp_gro: take in large datagrams that the stack has merged, likewise
  * @requests: one request of userspace at a time
  * @peers: the peers, with a lock of their own
  * @gro_cells: merges what we received, per CPU
@@ -95,6 +96,7 @@ struct ovpn_dev {
 	struct ovpn_owner owner;
 	bool loose_rpf;
 	bool udp_gso;
+	bool udp_gro;
 	struct mutex requests; /* see above */
 	struct ovpn_peer_table peers;
 	struct gro_cells gro_cells;

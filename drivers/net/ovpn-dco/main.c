@@ -12,6 +12,7 @@
 
 #include "aead.h"
 #include "device.h"
+#include "gro.h"
 #include "gso.h"
 #include "netlink.h"
 #include "owner.h"
@@ -108,9 +109,12 @@ static int __init ovpn_init(void)
 
 	ovpn_tcp_init();
 
-	err = ovpn_owner_register();
+	err = ovpn_gro_register();
 	if (err)
 		goto err_wq;
+	err = ovpn_owner_register();
+	if (err)
+		goto err_gro;
 	/* Userspace may come as soon as it is registered: last */
 	err = ovpn_netlink_register();
 	if (err)
@@ -126,6 +130,8 @@ err_netlink:
 	ovpn_netlink_unregister();
 err_owner:
 	ovpn_owner_unregister();
+err_gro:
+	ovpn_gro_unregister();
 err_wq:
 	ovpn_workqueues_free();
 	return err;
@@ -143,6 +149,7 @@ static void __exit ovpn_exit(void)
 	ovpn_owner_unregister();
 
 	ovpn_workqueues_free();
+	ovpn_gro_unregister();
 	ovpn_tcp_exit();
 	ovpn_gso_exit();
 	ovpn_aead_exit();

@@ -118,8 +118,11 @@ static enum ovpn_drop replay_error(enum ovpn_replay_verdict verdict)
 	}
 }
 
-/* A packet that has been through the cipher, from its OpenVPN header on */
-static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb, int err)
+/* A packet that has been through the cipher, from its OpenVPN header on. Its
+ * outer headers are in @from, if that is given.
+ */
+static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
+		      struct sk_buff *from, int err)
 {
 	struct ovpn_header *hdr = (struct ovpn_header *)skb->data;
 	struct ovpn_peer *peer = slot->peer;
@@ -139,59 +142,110 @@ static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb, int err)
 
 	ovpn_stamp(&peer->last_rx, now);
 	if (likely(verdict == OVPN_REPLAY_NEWEST))
-		ovpn_peer_follow(peer, skb);
+		ovpn_peer_follow(peer, from ?: skb);
 
 	__skb_pull(skb, OVPN_HEADER_LEN);
 	ovpn_traffic_add(peer->stats, OVPN_VPN_RX, 1, skb->len);
 	receive_inner(peer, skb);
 }
 
-/* Make a packet ready for opening in place, and ours: the device that it came
- * in on may go away while a cipher takes its time. The outer headers stay where
- * they are, in front of skb->data.
+/* Open a packet of our own, whose header is there, with its payload there or in
+ * @from
  */
-static bool prepare(struct ovpn_dev *ovpn, struct sk_buff *skb)
+static void open(struct ovpn_peer *peer, struct sk_buff *skb,
+		 struct sk_buff *from, unsigned int offset)
 {
-	if (unlikely(skb_linearize_cow(skb)))
-		return false;
+	struct ovpn_header *hdr = (struct ovpn_header *)skb->data;
+	struct ovpn_key_slot *slot;
+	u8 key_id;
+	int err;
+
+	key_id = FIELD_GET(OVPN_OP_KEY_ID, be32_to_cpu(hdr->op));
+	slot = ovpn_keys_by_id(&peer->keys, key_id);
+	if (unlikely(!slot)) {
+		ovpn_drop(peer->ovpn, peer, skb, OVPN_DROP_RX_UNKNOWN_KEY);
+		return;
+	}
+
+	err = ovpn_aead_open(slot, skb, from, offset + OVPN_HEADER_LEN,
+			     open_done);
+	if (unlikely(err == -EINPROGRESS))
+		return;
+	open_done(slot, skb, from, err);
+}
+
+/**
+ * ovpn_receive_prepare - make a packet ours
+ * @ovpn: the device that it is for
+ * @skb: the packet
+ *
+ * The device that it came in on may go away while a cipher takes its time.
+ *
+ * Context: any.
+ */
+void ovpn_receive_prepare(struct ovpn_dev *ovpn, struct sk_buff *skb)
+{
 	skb_dst_drop(skb);
 	nf_reset_ct(skb);
 	skb_ext_reset(skb);
 	skb_orphan(skb);
 	skb->dev = ovpn->dev;
-	return true;
+}
+
+/**
+ * ovpn_receive_part - take in one of the data packets of a buffer
+ * @peer: the peer that it claims to come from
+ * @from: the buffer, with the outer IP and UDP headers in front, and
+ *	ovpn_receive_prepare() done. It stays as it is, and the caller's.
+ * @offset: where in it the packet begins
+ * @len: how long that is
+ *
+ * The packet is opened from where it is into a buffer of its own.
+ *
+ * Context: BH off, rcu_read_lock held.
+ */
+void ovpn_receive_part(struct ovpn_peer *peer, struct sk_buff *from,
+		       unsigned int offset, unsigned int len)
+{
+	struct ovpn_dev *ovpn = peer->ovpn;
+	struct sk_buff *skb;
+
+	ovpn_traffic_add(peer->stats, OVPN_LINK_RX, 1, len);
+	if (unlikely(len < OVPN_HEADER_LEN)) {
+		ovpn_drop_count(ovpn, OVPN_DROP_RX_SHORT, 1);
+		return;
+	}
+	skb = netdev_alloc_skb(ovpn->dev, len);
+	if (unlikely(!skb)) {
+		ovpn_drop_count(ovpn, OVPN_DROP_RX_NOMEM, 1);
+		return;
+	}
+	__skb_put(skb, len);
+	if (unlikely(skb_copy_bits(from, offset, skb->data, OVPN_HEADER_LEN))) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_SHORT);
+		return;
+	}
+	open(peer, skb, from, offset);
 }
 
 static void receive_one(struct ovpn_peer *peer, struct sk_buff *skb)
 {
 	struct ovpn_dev *ovpn = peer->ovpn;
-	struct ovpn_key_slot *slot;
-	struct ovpn_header *hdr;
-	u8 key_id;
-	int err;
+
+	ovpn_receive_prepare(ovpn, skb);
+	/* Somebody else may be looking at it, or it is in pieces */
+	if (unlikely(skb_is_nonlinear(skb) || skb_cloned(skb))) {
+		ovpn_receive_part(peer, skb, 0, skb->len);
+		consume_skb(skb);
+		return;
+	}
 
 	ovpn_traffic_add(peer->stats, OVPN_LINK_RX, 1, skb->len);
 	if (unlikely(skb->len < OVPN_HEADER_LEN)) {
 		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_SHORT);
 		return;
 	}
-	if (unlikely(!prepare(ovpn, skb))) {
-		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_NOMEM);
-		return;
-	}
-
-	hdr = (struct ovpn_header *)skb->data;
-	key_id = FIELD_GET(OVPN_OP_KEY_ID, be32_to_cpu(hdr->op));
-	slot = ovpn_keys_by_id(&peer->keys, key_id);
-	if (unlikely(!slot)) {
-		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_UNKNOWN_KEY);
-		return;
-	}
-
-	err = ovpn_aead_open(slot, skb, open_done);
-	if (unlikely(err == -EINPROGRESS))
-		return;
-	open_done(slot, skb, err);
+	open(peer, skb, NULL, 0);
 }
 
 /**

@@ -68,7 +68,8 @@ static void seal_failed(struct ovpn_peer *peer, struct sk_buff *skb, int err)
  * registers are in use. If that puts one far enough behind the newest, the other
  * end restarts the connection.
  */
-static void seal_done(struct ovpn_key_slot *slot, struct sk_buff *skb, int err)
+static void seal_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
+		      struct sk_buff *from, int err)
 {
 	struct sk_buff_head pkts;
 
@@ -83,13 +84,13 @@ static void seal_done(struct ovpn_key_slot *slot, struct sk_buff *skb, int err)
 
 /* Called for each packet of a train whose encryption took longer */
 static void train_sealed(struct ovpn_key_slot *slot, struct sk_buff *train,
-			 int err)
+			 struct sk_buff *from, int err)
 {
 	if (unlikely(err))
 		WRITE_ONCE(train_cb(train)->failed, true);
 	if (!atomic_dec_and_test(&train_cb(train)->pending))
 		return;
-	seal_done(slot, train, train_cb(train)->failed ? -EIO : 0);
+	seal_done(slot, train, NULL, train_cb(train)->failed ? -EIO : 0);
 }
 
 /**

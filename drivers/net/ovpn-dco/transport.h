@@ -81,6 +81,8 @@ struct ovpn_transport {
  * @started: of a stream, whether it has been read for one; guarded by the socket
  *	lock
  * @mc_loop: of UDP, the socket's setting before we came, to put back
+ * @gro_before: of UDP, whether it took merged packets, likewise
+ * @gro: of UDP, in the list of those that take merged packets; see gro.c
  * @tcp: of TCP, the rest
  * @list: in the list of sockets that have been given back, but are not free yet;
  *	empty before
@@ -143,6 +145,8 @@ struct ovpn_socket {
 	struct ovpn_peer __rcu *peer;
 	bool started;
 	bool mc_loop;
+	bool gro_before;
+	struct list_head gro;
 	struct ovpn_tcp *tcp;
 	struct list_head list;
 	struct delayed_work release;

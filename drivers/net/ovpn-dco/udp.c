@@ -10,6 +10,7 @@
 #include "compat/compat.h"
 #include "device.h"
 #include "endpoint.h"
+#include "gro.h"
 #include "gso.h"
 #include "peer.h"
 #include "peer_table.h"
@@ -37,6 +38,44 @@ static bool is_data_v1(const struct ovpn_dev *ovpn, u32 op)
 	       !ovpn->abi->data_v1;
 }
 
+/* Several datagrams that were merged: of one sender at least by address */
+static void receive_large(struct ovpn_dev *ovpn, struct sk_buff *skb)
+{
+	unsigned int size = skb_shinfo(skb)->gso_size, offset, len;
+	struct net_device *dev = skb->dev;
+	struct ovpn_peer *peer = NULL;
+	__be32 *op, buf, last = 0;
+
+	ovpn_receive_prepare(ovpn, skb);
+	for (offset = sizeof(struct udphdr); offset < skb->len; offset += size) {
+		len = min(size, skb->len - offset);
+		op = len < OVPN_OP_LEN ? NULL :
+		     skb_header_pointer(skb, offset, sizeof(buf), &buf);
+		if (unlikely(!op)) {
+			ovpn_drop_count(ovpn, OVPN_DROP_RX_SHORT, 1);
+			continue;
+		}
+		if (unlikely(is_data_v1(ovpn, be32_to_cpu(*op)))) {
+			ovpn_drop_count(ovpn, OVPN_DROP_RX_DATA_V1, 1);
+			continue;
+		}
+		if (unlikely(FIELD_GET(OVPN_OP_OPCODE, be32_to_cpu(*op)) !=
+			     OVPN_OP_DATA_V2)) {
+			ovpn_gro_requeue(ovpn, skb, dev, offset, len);
+			continue;
+		}
+		if (!peer || unlikely(*op != last)) {
+			last = *op;
+			peer = sender(ovpn, skb, be32_to_cpu(last));
+		}
+		if (likely(peer))
+			ovpn_receive_part(peer, skb, offset, len);
+		else
+			ovpn_drop_count(ovpn, OVPN_DROP_RX_UNKNOWN_PEER, 1);
+	}
+	consume_skb(skb);
+}
+
 /* Called by UDP for each datagram, with its header still in front.
  *
  * Return: 0 if the packet was consumed, 1 to queue it for userspace, in which
@@ -55,6 +94,14 @@ static int udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
 	if (unlikely(!os))
 		return 1;
 	ovpn = rcu_dereference(os->ovpn);
+	if (skb_is_gso(skb)) {
+		/* Userspace does not know what to do with several in one */
+		if (likely(ovpn))
+			receive_large(ovpn, skb);
+		else
+			kfree_skb(skb);
+		return 0;
+	}
 	if (unlikely(!ovpn))
 		return 1;
 
@@ -124,6 +171,9 @@ static int udp_attach(struct ovpn_socket *os, struct netlink_ext_ack *extack)
 
 	os->mc_loop = compat_get_mc_loop(sk);
 	compat_setup_udp_tunnel_sock(sock_net(sk), sk, &cfg);
+	/* Nobody needs the sum of what is about to be decrypted */
+	inet_dec_convert_csum(sk);
+	ovpn_gro_attach(os);
 	return 0;
 }
 
@@ -134,7 +184,7 @@ static void udp_detach(struct ovpn_socket *os)
 	WRITE_ONCE(udp_sk(sk)->encap_type, 0);
 	WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
 	WRITE_ONCE(udp_sk(sk)->encap_destroy, NULL);
-	inet_dec_convert_csum(sk);
+	ovpn_gro_detach(os);
 	compat_set_mc_loop(sk, os->mc_loop);
 }
 

@@ -310,6 +310,29 @@ static inline bool compat_get_mc_loop(const struct sock *sk)
 #endif
 }
 
+/* Whether UDP takes merged packets, as setsockopt(UDP_GRO) says: bit fields
+ * before 6.7
+ */
+static inline bool compat_udp_get_gro(const struct sock *sk)
+{
+#ifdef udp_test_bit
+	return udp_test_bit(GRO_ENABLED, sk);
+#else
+	return udp_sk(sk)->gro_enabled;
+#endif
+}
+
+static inline void compat_udp_set_gro(struct sock *sk, bool on)
+{
+#ifdef udp_assign_bit
+	udp_assign_bit(GRO_ENABLED, sk, on);
+	udp_assign_bit(ACCEPT_L4, sk, on);
+#else
+	udp_sk(sk)->gro_enabled = on;
+	udp_sk(sk)->accept_udp_l4 = on;
+#endif
+}
+
 static inline void compat_set_mc_loop(struct sock *sk, bool on)
 {
 #ifdef inet_assign_bit

@@ -52,7 +52,8 @@ struct waiter {
 	int err;
 };
 
-static void crypt_done(struct ovpn_key_slot *slot, struct sk_buff *skb, int err)
+static void crypt_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
+		       struct sk_buff *from, int err)
 {
 	struct waiter *waiter = *(struct waiter **)skb->cb;
 
@@ -77,7 +78,7 @@ static int crypt(struct ovpn_peer *peer, struct sk_buff *skb, bool seal,
 		      ovpn_keys_by_id(&peer->keys, KEY_ID);
 	if (slot)
 		err = seal ? ovpn_aead_seal(slot, skb, packet_id, crypt_done) :
-			     ovpn_aead_open(slot, skb, crypt_done);
+			     ovpn_aead_open(slot, skb, NULL, 0, crypt_done);
 	rcu_read_unlock();
 	local_bh_enable();
 
@@ -708,7 +709,7 @@ struct flight {
 };
 
 static void flight_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
-			int err)
+		       struct sk_buff *from, int err)
 {
 	struct flight *flight = *(struct flight **)skb->cb;
 

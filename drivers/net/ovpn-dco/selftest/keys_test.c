@@ -382,7 +382,8 @@ struct key_race {
 	atomic_t rounds[TEST_CREW_MAX];
 };
 
-static void sealed(struct ovpn_key_slot *slot, struct sk_buff *skb, int err)
+static void sealed(struct ovpn_key_slot *slot, struct sk_buff *skb,
+		       struct sk_buff *from, int err)
 {
 	consume_skb(skb);
 }
