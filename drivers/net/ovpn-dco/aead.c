@@ -62,8 +62,10 @@ static struct ovpn_crypt *crypt_get(struct crypto_aead *tfm)
 
 	kfree_sensitive(crypt);
 	crypt = kmalloc(size, GFP_ATOMIC);
-	if (crypt)
-		crypt->size = size;
+	if (unlikely(!crypt))
+		return NULL;
+	crypt->size = size;
+	sg_init_table(crypt->sg, ARRAY_SIZE(crypt->sg));
 	return crypt;
 }
 
@@ -177,11 +179,14 @@ static void crypt_fill(struct ovpn_crypt *crypt, struct ovpn_header *hdr,
 	memcpy(crypt->iv + sizeof(hdr->packet_id), cipher->nonce_tail,
 	       OVPN_NONCE_TAIL_LEN);
 
-	/* An empty entry in the middle is not something ciphers expect */
-	sg_init_table(crypt->sg, len ? 3 : 2);
 	sg_set_buf(sg++, hdr, OVPN_AD_LEN);
-	if (likely(len))
+	/* An empty entry in the middle is not something ciphers expect */
+	if (likely(len)) {
 		sg_set_buf(sg++, hdr + 1, len);
+		sg_unmark_end(&crypt->sg[1]);
+	} else {
+		sg_mark_end(&crypt->sg[1]);
+	}
 	sg_set_buf(sg, hdr->tag, OVPN_TAG_LEN);
 }
 

@@ -21,23 +21,31 @@
 #include "replay.h"
 #include "stats.h"
 
-/* Hand a packet from inside the tunnel to the stack */
-static void deliver(struct ovpn_peer *peer, struct sk_buff *skb)
+/* Remove what the outer packet has left */
+static void scrub(struct sk_buff *skb)
 {
-	struct ovpn_dev *ovpn = peer->ovpn;
-	unsigned int len = skb->len;
-
 	skb_scrub_packet(skb, true);
-	/* The peer's stack made it, and it has not changed since */
-	skb->ip_summed = CHECKSUM_UNNECESSARY;
-	skb->csum_level = ~0;
-	skb_reset_mac_header(skb);
-	skb_reset_transport_header(skb);
 	skb_reset_inner_headers(skb);
 	skb->encapsulation = 0;
 	skb_clear_hash(skb);
 	skb_set_queue_mapping(skb, 0);
 	memset(skb->cb, 0, sizeof(skb->cb));
+}
+
+/* Hand a packet from inside the tunnel to the stack */
+static void deliver(struct ovpn_peer *peer, struct sk_buff *skb, bool fresh)
+{
+	struct ovpn_dev *ovpn = peer->ovpn;
+	unsigned int len = skb->len;
+
+	/* A buffer of our own has nothing of the outer packet */
+	if (!fresh)
+		scrub(skb);
+	/* The peer's stack made it, and it has not changed since */
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	skb->csum_level = ~0;
+	skb_reset_mac_header(skb);
+	skb_reset_transport_header(skb);
 
 	if (unlikely(!(ovpn->dev->flags & IFF_UP))) {
 		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_DOWN);
@@ -64,7 +72,8 @@ static bool is_link_local(const struct sk_buff *skb)
 }
 
 /* A packet that is authentic and new, from its first inner byte on */
-static void receive_inner(struct ovpn_peer *peer, struct sk_buff *skb)
+static void receive_inner(struct ovpn_peer *peer, struct sk_buff *skb,
+			  bool fresh)
 {
 	struct ovpn_dev *ovpn = peer->ovpn;
 	__be16 protocol;
@@ -89,7 +98,7 @@ static void receive_inner(struct ovpn_peer *peer, struct sk_buff *skb)
 			  OVPN_DROP_RX_RPF);
 		return;
 	}
-	deliver(peer, skb);
+	deliver(peer, skb, fresh);
 }
 
 static enum ovpn_drop open_error(int err)
@@ -146,7 +155,7 @@ static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
 
 	__skb_pull(skb, OVPN_HEADER_LEN);
 	ovpn_traffic_add(peer->stats, OVPN_VPN_RX, 1, skb->len);
-	receive_inner(peer, skb);
+	receive_inner(peer, skb, from);
 }
 
 /* Open a packet of our own, whose header is there, with its payload there or in
