@@ -35,6 +35,7 @@ static int ovpn_dev_init(struct net_device *dev)
 	ovpn->dev = dev;
 	ovpn->udp_gso = true;
 	ovpn->udp_gro = true;
+	ovpn->path_mtu = true;
 	mutex_init(&ovpn->requests);
 	ovpn_keepalive_init(ovpn);
 
@@ -151,15 +152,20 @@ bool ovpn_dev_is_ours(const struct net_device *dev, const struct ovpn_abi *abi)
 	return dev->netdev_ops == &ovpn_netdev_ops && ovpn->abi == abi;
 }
 
+/* Names of the private flags; see the fields of struct ovpn_dev */
 static const char priv_flag_names[][ETH_GSTRING_LEN] = {
 	"loose-rpf",
 	"udp-gso",
 	"udp-gro",
+	"path-mtu",
+	"copy-dscp",
 };
 
-#define PRIV_FLAG_LOOSE_RPF	BIT(0)
-#define PRIV_FLAG_UDP_GSO	BIT(1)
-#define PRIV_FLAG_UDP_GRO	BIT(2)
+/* The flags in the order of their names */
+#define PRIV_FLAGS(ovpn)	{					\
+	&(ovpn)->loose_rpf, &(ovpn)->udp_gso, &(ovpn)->udp_gro,		\
+	&(ovpn)->path_mtu, &(ovpn)->copy_dscp,				\
+}
 
 /* Not a packet that was dropped, nor an event: how many peers there are */
 #define GAUGES			1
@@ -229,19 +235,24 @@ static void ovpn_get_ethtool_stats(struct net_device *dev,
 static u32 ovpn_get_priv_flags(struct net_device *dev)
 {
 	struct ovpn_dev *ovpn = netdev_priv(dev);
+	bool *values[] = PRIV_FLAGS(ovpn);
+	u32 flags = 0;
+	int i;
 
-	return (ovpn->loose_rpf ? PRIV_FLAG_LOOSE_RPF : 0) |
-	       (ovpn->udp_gso ? PRIV_FLAG_UDP_GSO : 0) |
-	       (ovpn->udp_gro ? PRIV_FLAG_UDP_GRO : 0);
+	BUILD_BUG_ON(ARRAY_SIZE(values) != ARRAY_SIZE(priv_flag_names));
+	for (i = 0; i < ARRAY_SIZE(values); i++)
+		flags |= *values[i] ? BIT(i) : 0;
+	return flags;
 }
 
 static int ovpn_set_priv_flags(struct net_device *dev, u32 flags)
 {
 	struct ovpn_dev *ovpn = netdev_priv(dev);
+	bool *values[] = PRIV_FLAGS(ovpn);
+	int i;
 
-	WRITE_ONCE(ovpn->loose_rpf, flags & PRIV_FLAG_LOOSE_RPF);
-	WRITE_ONCE(ovpn->udp_gso, flags & PRIV_FLAG_UDP_GSO);
-	WRITE_ONCE(ovpn->udp_gro, flags & PRIV_FLAG_UDP_GRO);
+	for (i = 0; i < ARRAY_SIZE(values); i++)
+		WRITE_ONCE(*values[i], flags & BIT(i));
 	return 0;
 }
 

@@ -74,6 +74,8 @@ struct ovpn_abi {
  * @udp_gso: send what enters as one large packet as one large datagram;
  *	ethtool private flag
  * @udp_gro: take in large datagrams that the stack has merged, likewise
+ * @path_mtu: have packets fit the path to the peer, likewise
+ * @copy_dscp: show the outer packet's way the inner one's DSCP, likewise
  * @requests: one request of userspace at a time
  * @peers: the peers, with a lock of their own
  * @gro_cells: merges what we received, per CPU
@@ -97,6 +99,8 @@ struct ovpn_dev {
 	bool loose_rpf;
 	bool udp_gso;
 	bool udp_gro;
+	bool path_mtu;
+	bool copy_dscp;
 	struct mutex requests; /* see above */
 	struct ovpn_peer_table peers;
 	struct gro_cells gro_cells;

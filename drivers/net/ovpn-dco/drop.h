@@ -22,6 +22,7 @@ struct ovpn_peer;
  * @OVPN_DROP_RX_ID_ZERO: packet id 0, which nobody sends
  * @OVPN_DROP_RX_NOT_IP: neither IPv4 nor IPv6 inside
  * @OVPN_DROP_RX_RPF: source address not routed to the peer
+ * @OVPN_DROP_RX_ECN: congestion on the way, and a packet inside that cannot say so
  * @OVPN_DROP_RX_NOMEM: out of memory
  * @OVPN_DROP_RX_CRYPTO: the cipher failed
  * @OVPN_DROP_RX_DOWN: the device is down
@@ -31,6 +32,8 @@ struct ovpn_peer;
  * @OVPN_DROP_TX_NO_KEY: the peer has no key to send with
  * @OVPN_DROP_TX_KEY_USED_UP: the key has used all its packet ids
  * @OVPN_DROP_TX_TOO_LONG: longer than any MTU allows
+ * @OVPN_DROP_TX_PATH_MTU: longer than what the path to the peer carries, must not
+ *	be fragmented, and the sender was told
  * @OVPN_DROP_TX_NOMEM: out of memory
  * @OVPN_DROP_TX_GSO: cannot be cut into packets
  * @OVPN_DROP_TX_CHECKSUM: checksum cannot be filled in
@@ -53,6 +56,7 @@ enum ovpn_drop {
 	OVPN_DROP_RX_ID_ZERO,
 	OVPN_DROP_RX_NOT_IP,
 	OVPN_DROP_RX_RPF,
+	OVPN_DROP_RX_ECN,
 	OVPN_DROP_RX_NOMEM,
 	OVPN_DROP_RX_CRYPTO,
 	OVPN_DROP_RX_DOWN,
@@ -62,6 +66,7 @@ enum ovpn_drop {
 	OVPN_DROP_TX_NO_KEY,
 	OVPN_DROP_TX_KEY_USED_UP,
 	OVPN_DROP_TX_TOO_LONG,
+	OVPN_DROP_TX_PATH_MTU,
 	OVPN_DROP_TX_NOMEM,
 	OVPN_DROP_TX_GSO,
 	OVPN_DROP_TX_CHECKSUM,

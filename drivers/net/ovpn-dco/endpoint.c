@@ -23,6 +23,9 @@
 #include "endpoint.h"
 #include "peer.h"
 
+/* Longest time between two probes of the path, in seconds */
+#define PROBE_WAIT_MAX		64
+
 const struct rhashtable_params ovpn_endpoint_params = {
 	.key_len = sizeof(struct ovpn_sockaddr),
 	.key_offset = offsetof(struct ovpn_endpoint, remote),
@@ -221,6 +224,8 @@ struct ovpn_endpoint *ovpn_endpoint_alloc(struct ovpn_peer *peer,
 	ep->peer = peer;
 	ep->remote = *remote;
 	ep->local = *local;
+	ep->probe_next = ovpn_now();
+	ep->probe_wait = 1;
 	return ep;
 }
 
@@ -352,6 +357,15 @@ static bool may_cache(const struct ovpn_endpoint *ep,
 	return as_wanted && dst->dev != ep->peer->ovpn->dev;
 }
 
+/* What the route carries, less the headers of IP and UDP */
+static unsigned int payload_max(const struct ovpn_endpoint *ep,
+				const struct dst_entry *dst)
+{
+	return dst_mtu(dst) - sizeof(struct udphdr) -
+	       (is_v4(&ep->remote.addr) ? sizeof(struct iphdr) :
+					  sizeof(struct ipv6hdr));
+}
+
 static struct rtable *route_v4(struct ovpn_endpoint *ep, struct sock *sk,
 			       __be32 *saddr)
 {
@@ -395,20 +409,34 @@ static struct rtable *route_v4(struct ovpn_endpoint *ep, struct sock *sk,
 	return rt;
 }
 
-static unsigned int segment_max_v4(struct ovpn_endpoint *ep, struct sock *sk)
+/* Routers say what the path carries when a packet must not be fragmented. That
+ * is asked for now and then only: where routers keep silent, or are not
+ * listened to, such a packet is lost.
+ */
+static bool probe_due(const struct ovpn_endpoint *ep, unsigned int size)
 {
-	unsigned int max = 0;
-	struct rtable *rt;
-	__be32 saddr;
+	return size > IPV6_MIN_MTU && is_v4(&ep->remote.addr) &&
+	       READ_ONCE(ep->peer->ovpn->path_mtu) &&
+	       (s32)(ovpn_now() - READ_ONCE(ep->probe_next)) >= 0;
+}
 
-	rt = route_v4(ep, sk, &saddr);
-	if (IS_ERR(rt))
+/* Whoever is second at the same time sends one more, which does no harm */
+static void probe_sent(struct ovpn_endpoint *ep)
+{
+	u32 wait = READ_ONCE(ep->probe_wait);
+
+	WRITE_ONCE(ep->probe_next, ovpn_now() + wait);
+	WRITE_ONCE(ep->probe_wait, min_t(u32, 2 * wait, PROBE_WAIT_MAX));
+}
+
+static __be16 probe(struct ovpn_endpoint *ep, const struct sk_buff *skb,
+		    const struct dst_entry *dst)
+{
+	if (likely(!probe_due(ep, skb->len)) || skb_is_gso(skb) ||
+	    skb->len > payload_max(ep, dst))
 		return 0;
-	if (!sk->sk_no_check_tx && !dst_xfrm(&rt->dst))
-		max = dst_mtu(&rt->dst) - sizeof(struct iphdr) -
-		      sizeof(struct udphdr);
-	ip_rt_put(rt);
-	return max;
+	probe_sent(ep);
+	return htons(IP_DF);
 }
 
 /* The checksum of a train is filled in where it is cut */
@@ -420,7 +448,8 @@ static void prepare_gso(struct sk_buff *skb)
 }
 
 static enum ovpn_endpoint_error xmit_v4(struct ovpn_endpoint *ep,
-					struct sock *sk, struct sk_buff *skb)
+					struct sock *sk, struct sk_buff *skb,
+					u8 tos)
 {
 	struct rtable *rt;
 	__be32 saddr;
@@ -434,7 +463,8 @@ static enum ovpn_endpoint_error xmit_v4(struct ovpn_endpoint *ep,
 	}
 
 	compat_udp_tunnel_xmit_skb(rt, sk, skb, saddr, v4_of(&ep->remote.addr),
-				   0, ip4_dst_hoplimit(&rt->dst), 0,
+				   tos, ip4_dst_hoplimit(&rt->dst),
+				   probe(ep, skb, &rt->dst),
 				   inet_sk(sk)->inet_sport, ep->remote.port,
 				   false, sk->sk_no_check_tx, 0);
 	return OVPN_ENDPOINT_OK;
@@ -486,26 +516,9 @@ static struct dst_entry *route_v6(struct ovpn_endpoint *ep, struct sock *sk,
 	return dst;
 }
 
-static unsigned int segment_max_v6(struct ovpn_endpoint *ep, struct sock *sk)
-{
-	struct in6_addr saddr;
-	struct dst_entry *dst;
-	unsigned int max = 0;
-
-	if (unlikely(READ_ONCE(sk->sk_family) != AF_INET6))
-		return 0;
-	dst = route_v6(ep, sk, &saddr);
-	if (IS_ERR(dst))
-		return 0;
-	if (!udp_get_no_check6_tx(sk) && !dst_xfrm(dst))
-		max = dst_mtu(dst) - sizeof(struct ipv6hdr) -
-		      sizeof(struct udphdr);
-	dst_release(dst);
-	return max;
-}
-
 static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
-					struct sock *sk, struct sk_buff *skb)
+					struct sock *sk, struct sk_buff *skb,
+					u8 tos)
 {
 	struct in6_addr saddr;
 	struct dst_entry *dst;
@@ -524,20 +537,23 @@ static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
 	/* IPv6 may fragment here too; without this nobody would be told */
 	skb->ignore_df = 1;
 	compat_udp_tunnel6_xmit_skb(dst, sk, skb, skb->dev, &saddr,
-				    &ep->remote.addr, 0, ip6_dst_hoplimit(dst),
+				    &ep->remote.addr, tos,
+				    ip6_dst_hoplimit(dst),
 				    0, inet_sk(sk)->inet_sport,
 				    ep->remote.port, udp_get_no_check6_tx(sk),
 				    0);
 	return OVPN_ENDPOINT_OK;
 }
 #else
-static unsigned int segment_max_v6(struct ovpn_endpoint *ep, struct sock *sk)
+static struct dst_entry *route_v6(struct ovpn_endpoint *ep, struct sock *sk,
+				  struct in6_addr *saddr)
 {
-	return 0;
+	return ERR_PTR(-EAFNOSUPPORT);
 }
 
 static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
-					struct sock *sk, struct sk_buff *skb)
+					struct sock *sk, struct sk_buff *skb,
+					u8 tos)
 {
 	return OVPN_ENDPOINT_NO_ROUTE;
 }
@@ -557,22 +573,75 @@ static void refresh(struct ovpn_endpoint *ep, const struct sock *sk)
 	}
 }
 
+/* Any route to the peer, with a reference; NULL if there is none */
+static struct dst_entry *route(struct ovpn_endpoint *ep, struct sock *sk)
+{
+	struct in6_addr saddr6;
+	struct dst_entry *dst;
+	struct rtable *rt;
+	__be32 saddr4;
+
+	refresh(ep, sk);
+	if (is_v4(&ep->remote.addr)) {
+		rt = route_v4(ep, sk, &saddr4);
+		return IS_ERR(rt) ? NULL : &rt->dst;
+	}
+	if (unlikely(READ_ONCE(sk->sk_family) != AF_INET6))
+		return NULL;
+	dst = route_v6(ep, sk, &saddr6);
+	return IS_ERR(dst) ? NULL : dst;
+}
+
 /**
- * ovpn_endpoint_segment_max - how large may the datagrams of a train be?
+ * ovpn_endpoint_payload_max - how large may a datagram be?
  * @ep: where to
  * @sk: the UDP socket to send as
  *
  * Context: BH off, rcu_read_lock held.
  * Return: bytes of payload that reach the peer without being fragmented, as far
- * as is known; 0 if there may be no train, because datagrams have no checksum,
- * are encrypted once more on their way (IPsec), or have no way.
+ * as is known; 0 if there is no route.
  */
-unsigned int ovpn_endpoint_segment_max(struct ovpn_endpoint *ep,
+unsigned int ovpn_endpoint_payload_max(struct ovpn_endpoint *ep,
 				       struct sock *sk)
 {
-	refresh(ep, sk);
-	return is_v4(&ep->remote.addr) ? segment_max_v4(ep, sk) :
-					 segment_max_v6(ep, sk);
+	struct dst_entry *dst = route(ep, sk);
+	unsigned int max;
+
+	if (unlikely(!dst))
+		return 0;
+	max = payload_max(ep, dst);
+	dst_release(dst);
+	return max;
+}
+
+/**
+ * ovpn_endpoint_may_train - may many datagrams be sent as one?
+ * @ep: where to
+ * @sk: the UDP socket to send as
+ * @size: bytes of payload of each
+ *
+ * Not if they are fragmented, have no checksum, or are encrypted once more on
+ * their way (IPsec).
+ *
+ * Context: BH off, rcu_read_lock held.
+ * Return: true if they may.
+ */
+bool ovpn_endpoint_may_train(struct ovpn_endpoint *ep, struct sock *sk,
+			     unsigned int size)
+{
+	struct dst_entry *dst;
+	bool may;
+
+	if (unlikely(is_v4(&ep->remote.addr) ? sk->sk_no_check_tx :
+					       udp_get_no_check6_tx(sk)))
+		return false;
+	dst = route(ep, sk);
+	if (unlikely(!dst))
+		return false;
+	may = !dst_xfrm(dst) && size <= payload_max(ep, dst) &&
+	      !probe_due(ep, size);
+	dst_release(dst);
+	return may;
 }
 
 /**
@@ -582,18 +651,19 @@ unsigned int ovpn_endpoint_segment_max(struct ovpn_endpoint *ep,
  * @skb: the payload, with headroom for the headers, and skb->dev the device
  *	to count it, or NULL. Consumed if the answer is OVPN_ENDPOINT_OK, which
  *	does not mean that it arrives; otherwise it stays the caller's.
+ * @tos: traffic class of the outer packet, with its ECN bits
  *
  * Context: BH off, rcu_read_lock held.
  * Return: see enum ovpn_endpoint_error.
  */
 enum ovpn_endpoint_error ovpn_endpoint_xmit(struct ovpn_endpoint *ep,
 					    struct sock *sk,
-					    struct sk_buff *skb)
+					    struct sk_buff *skb, u8 tos)
 {
 	refresh(ep, sk);
 	skb->mark = READ_ONCE(ep->mark);
 	if (skb_is_gso(skb))
 		prepare_gso(skb);
-	return is_v4(&ep->remote.addr) ? xmit_v4(ep, sk, skb) :
-					 xmit_v6(ep, sk, skb);
+	return is_v4(&ep->remote.addr) ? xmit_v4(ep, sk, skb, tos) :
+					 xmit_v6(ep, sk, skb, tos);
 }

@@ -37,6 +37,10 @@ struct ovpn_sockaddr {
  * @cache: per CPU, the route to @remote; BH off
  * @mark: mark and device of the socket that the routes in @cache were looked
  * @oif: up for; written by whoever finds them changed, and resets @cache
+ * @probe_next: when a packet next asks routers what the path carries, seconds
+ *	on the boot-time clock
+ * @probe_wait: and how long after that once more. Both are read and written
+ *	without a lock.
  * @rcu: frees it, after a grace period
  *
  * Addresses never change in place: a peer that moves gets a new endpoint, with
@@ -52,6 +56,8 @@ struct ovpn_endpoint {
 	struct dst_cache cache;
 	u32 mark;
 	int oif;
+	u32 probe_next;
+	u32 probe_wait;
 	struct rcu_head rcu;
 };
 
@@ -94,10 +100,12 @@ bool ovpn_endpoint_follow(const struct ovpn_endpoint *ep, struct net *net,
 			  struct in6_addr *local);
 bool ovpn_endpoint_fits_socket(const struct ovpn_sockaddr *remote,
 			       const struct sock *sk);
-unsigned int ovpn_endpoint_segment_max(struct ovpn_endpoint *ep,
+unsigned int ovpn_endpoint_payload_max(struct ovpn_endpoint *ep,
 				       struct sock *sk);
+bool ovpn_endpoint_may_train(struct ovpn_endpoint *ep, struct sock *sk,
+			     unsigned int size);
 enum ovpn_endpoint_error ovpn_endpoint_xmit(struct ovpn_endpoint *ep,
 					    struct sock *sk,
-					    struct sk_buff *skb);
+					    struct sk_buff *skb, u8 tos);
 
 #endif /* _OVPN_ENDPOINT_H */

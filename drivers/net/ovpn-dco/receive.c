@@ -8,13 +8,16 @@
 
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
+#include <net/dsfield.h>
 #include <net/gro_cells.h>
+#include <net/inet_ecn.h>
 #include <net/ipv6.h>
 
 #include "aead.h"
 #include "compat/compat.h"
 #include "device.h"
 #include "keys.h"
+#include "mtu.h"
 #include "nexthop.h"
 #include "peer.h"
 #include "receive.h"
@@ -71,9 +74,30 @@ static bool is_link_local(const struct sk_buff *skb)
 		ipv6_addr_type(&ipv6_hdr(skb)->saddr) & IPV6_ADDR_LINKLOCAL);
 }
 
+/* What the outer packet met on its way is for the inner one (RFC 6040). False if
+ * that has no room for it.
+ */
+static bool carry_ecn(struct sk_buff *skb, u8 tos)
+{
+	u8 inner = skb->protocol == htons(ETH_P_IP) ?
+		   ipv4_get_dsfield(ip_hdr(skb)) :
+		   ipv6_get_dsfield(ipv6_hdr(skb));
+
+	return INET_ECN_decapsulate(skb, tos, inner) < 2;
+}
+
+/* The traffic class of a datagram; a stream has none that would tell */
+static u8 tos_of(const struct ovpn_peer *peer, const struct sk_buff *outer)
+{
+	if (peer->socket->transport->stream)
+		return 0;
+	return ip_hdr(outer)->version == 4 ? ipv4_get_dsfield(ip_hdr(outer)) :
+					     ipv6_get_dsfield(ipv6_hdr(outer));
+}
+
 /* A packet that is authentic and new, from its first inner byte on */
 static void receive_inner(struct ovpn_peer *peer, struct sk_buff *skb,
-			  bool fresh)
+			  u8 tos, bool fresh)
 {
 	struct ovpn_dev *ovpn = peer->ovpn;
 	__be16 protocol;
@@ -98,6 +122,12 @@ static void receive_inner(struct ovpn_peer *peer, struct sk_buff *skb,
 			  OVPN_DROP_RX_RPF);
 		return;
 	}
+	if (unlikely(tos & INET_ECN_MASK && !carry_ecn(skb, tos))) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_ECN);
+		return;
+	}
+	if (READ_ONCE(ovpn->path_mtu))
+		ovpn_mtu_clamp_mss(peer, skb);
 	deliver(peer, skb, fresh);
 }
 
@@ -137,6 +167,7 @@ static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
 	struct ovpn_peer *peer = slot->peer;
 	enum ovpn_replay_verdict verdict;
 	u32 now = ovpn_now();
+	u8 tos;
 
 	if (unlikely(err)) {
 		ovpn_drop(peer->ovpn, peer, skb, open_error(err));
@@ -153,9 +184,10 @@ static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
 	if (likely(verdict == OVPN_REPLAY_NEWEST))
 		ovpn_peer_follow(peer, from ?: skb);
 
+	tos = tos_of(peer, from ?: skb);
 	__skb_pull(skb, OVPN_HEADER_LEN);
 	ovpn_traffic_add(peer->stats, OVPN_VPN_RX, 1, skb->len);
-	receive_inner(peer, skb, from);
+	receive_inner(peer, skb, tos, from);
 }
 
 /* Open a packet of our own, whose header is there, with its payload there or in

@@ -10,34 +10,21 @@
 #include <linux/netdevice.h>
 #include <linux/pkt_sched.h>
 #include <linux/skbuff.h>
+#include <net/dsfield.h>
 #include <net/gso.h>
+#include <net/inet_ecn.h>
 
 #include "aead.h"
 #include "compat/compat.h"
 #include "device.h"
 #include "gso.h"
 #include "keys.h"
+#include "mtu.h"
 #include "nexthop.h"
 #include "peer.h"
 #include "send.h"
 #include "stats.h"
 #include "transport.h"
-
-/**
- * struct train_cb - in skb->cb of a train that is being sealed
- * @pending: packets in it that are not sealed yet, and one for whoever submits
- *	them
- * @failed: one of them could not be sealed
- */
-struct train_cb {
-	atomic_t pending;
-	bool failed;
-};
-
-static struct train_cb *train_cb(const struct sk_buff *train)
-{
-	return (struct train_cb *)train->cb;
-}
 
 static void send_sealed(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 {
@@ -87,10 +74,10 @@ static void train_sealed(struct ovpn_key_slot *slot, struct sk_buff *train,
 			 struct sk_buff *from, int err)
 {
 	if (unlikely(err))
-		WRITE_ONCE(train_cb(train)->failed, true);
-	if (!atomic_dec_and_test(&train_cb(train)->pending))
+		WRITE_ONCE(ovpn_send_cb(train)->failed, true);
+	if (!atomic_dec_and_test(&ovpn_send_cb(train)->pending))
 		return;
-	seal_done(slot, train, NULL, train_cb(train)->failed ? -EIO : 0);
+	seal_done(slot, train, NULL, ovpn_send_cb(train)->failed ? -EIO : 0);
 }
 
 /**
@@ -138,8 +125,9 @@ static bool seal_train(struct sealing *s, struct ovpn_cutter *cutter)
 	train = ovpn_train_alloc(slot->peer->ovpn, cutter);
 	if (unlikely(!train))
 		return false;
-	train_cb(train)->failed = false;
-	atomic_set(&train_cb(train)->pending, pending);
+	ovpn_send_cb(train)->failed = false;
+	ovpn_send_cb(train)->tos = ovpn_send_cb(cutter->skb)->tos;
+	atomic_set(&ovpn_send_cb(train)->pending, pending);
 
 	while (s->left && (hdr = ovpn_cutter_next(cutter, train, &len))) {
 		s->left--;
@@ -149,7 +137,7 @@ static bool seal_train(struct sealing *s, struct ovpn_cutter *cutter)
 		if (unlikely(err == -EINPROGRESS))
 			waiting++;
 		else if (unlikely(err))
-			WRITE_ONCE(train_cb(train)->failed, true);
+			WRITE_ONCE(ovpn_send_cb(train)->failed, true);
 	}
 	if (unlikely(!train->len)) {
 		kfree_skb(train);
@@ -159,10 +147,10 @@ static bool seal_train(struct sealing *s, struct ovpn_cutter *cutter)
 	if (ovpn_cutter_done(cutter))
 		ovpn_train_own(train, cutter->skb);
 	if (unlikely(!atomic_sub_and_test(pending - waiting,
-					  &train_cb(train)->pending)))
+					  &ovpn_send_cb(train)->pending)))
 		return true;
 
-	failed = READ_ONCE(train_cb(train)->failed);
+	failed = READ_ONCE(ovpn_send_cb(train)->failed);
 	if (likely(!failed))
 		__skb_queue_tail(&s->sealed, train);
 	else
@@ -263,10 +251,23 @@ static unsigned int send_batch(struct ovpn_peer *peer,
 	return granted;
 }
 
+/* What the outer packet shows of the inner one's traffic class: congestion, both
+ * ways (RFC 6040); the rest only to whom it may be shown
+ */
+static void set_tos(const struct ovpn_dev *ovpn, struct sk_buff *skb)
+{
+	u8 tos = skb->protocol == htons(ETH_P_IP) ?
+		 ipv4_get_dsfield(ip_hdr(skb)) :
+		 ipv6_get_dsfield(ipv6_hdr(skb));
+
+	ovpn_send_cb(skb)->tos = READ_ONCE(ovpn->copy_dscp) ?
+				 tos : tos & INET_ECN_MASK;
+}
+
 /* Make one packet ready for sealing in place: linear, nobody else's, with
  * headroom, its checksum filled in, and without a trace of what it was inside.
  */
-static int make_ready(struct sk_buff *skb)
+static int make_ready(struct ovpn_peer *peer, struct sk_buff *skb)
 {
 	/* Not everybody asks for the MTU, and lengths on the wire have 16 bits */
 	if (unlikely(skb->len > OVPN_MTU_MAX))
@@ -275,9 +276,12 @@ static int make_ready(struct sk_buff *skb)
 	if (unlikely(skb_linearize_cow(skb) ||
 		     skb_cow_head(skb, skb->dev->needed_headroom)))
 		return -ENOMEM;
+	if (READ_ONCE(peer->ovpn->path_mtu))
+		ovpn_mtu_clamp_mss(peer, skb);
 	if (skb->ip_summed == CHECKSUM_PARTIAL &&
 	    unlikely(skb_checksum_help(skb)))
 		return -EIO;
+	set_tos(peer->ovpn, skb);
 
 	skb->ip_summed = CHECKSUM_NONE;
 	skb_scrub_packet(skb, true);
@@ -295,7 +299,7 @@ static int make_ready(struct sk_buff *skb)
 static void prepare(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
 		    struct sk_buff *skb, struct sk_buff_head *pkts)
 {
-	int err = make_ready(skb);
+	int err = make_ready(peer, skb);
 
 	if (likely(!err))
 		__skb_queue_tail(pkts, skb);
@@ -361,10 +365,16 @@ static void send_routed(struct ovpn_dev *ovpn, struct sk_buff *skb)
 		return;
 	}
 
+	if (READ_ONCE(ovpn->path_mtu) && unlikely(!ovpn_mtu_fits(peer, skb))) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_TX_PATH_MTU);
+		return;
+	}
+
 	__skb_queue_head_init(&pkts);
 	if (!skb_is_gso(skb)) {
 		prepare(ovpn, peer, skb, &pkts);
 	} else if (may_train(ovpn, peer, skb)) {
+		set_tos(ovpn, skb);
 		__skb_queue_tail(&pkts, skb);
 	} else if (unlikely(!cut(ovpn, peer, skb, &pkts))) {
 		ovpn_drop(ovpn, peer, skb, OVPN_DROP_TX_GSO);
@@ -411,6 +421,7 @@ void ovpn_send_keepalive(struct ovpn_peer *peer)
 	skb_put_data(skb, ovpn_keepalive_payload, OVPN_KEEPALIVE_LEN);
 	/* Without skb->dev: the device counts what the user sends */
 	skb->priority = TC_PRIO_CONTROL;
+	ovpn_send_cb(skb)->tos = 0;
 	skb_set_inner_network_header(skb, 0);
 
 	__skb_queue_head_init(&pkts);

@@ -66,6 +66,10 @@ static const struct drop_info drop_infos[OVPN_DROP_COUNT] = {
 		.text = "received packets with a source address not routed to this peer",
 		.core = COMPAT_DROP_REASON(IP_RPFILTER),
 	},
+	[OVPN_DROP_RX_ECN] = {
+		.name = "rx_drop_ecn",
+		.core = COMPAT_DROP_REASON(NOT_SPECIFIED),
+	},
 	[OVPN_DROP_RX_NOMEM] = {
 		.name = "rx_drop_nomem",
 		.core = COMPAT_DROP_REASON(NOMEM),
@@ -102,6 +106,10 @@ static const struct drop_info drop_infos[OVPN_DROP_COUNT] = {
 	},
 	[OVPN_DROP_TX_TOO_LONG] = {
 		.name = "tx_drop_too_long",
+		.core = COMPAT_DROP_REASON(PKT_TOO_BIG),
+	},
+	[OVPN_DROP_TX_PATH_MTU] = {
+		.name = "tx_drop_path_mtu",
 		.core = COMPAT_DROP_REASON(PKT_TOO_BIG),
 	},
 	[OVPN_DROP_TX_NOMEM] = {

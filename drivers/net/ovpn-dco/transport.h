@@ -41,6 +41,9 @@ struct socket;
  *	held
  * @free: free what @attach made, socket lock not held, may sleep. NULL if there
  *	is nothing.
+ * @payload_max: bytes of a sealed packet that reach the peer whole, as far as is
+ *	known, or 0 if nothing is. BH off, rcu_read_lock held. NULL if the
+ *	transport cuts packets as it likes.
  * @may_train: may packets of that size, as many as there are, be one train of
  *	sealed packets? BH off, rcu_read_lock held. NULL if they never may.
  * @send: send the sealed packets of one peer, which are consumed. BH off,
@@ -55,6 +58,7 @@ struct ovpn_transport {
 	void (*detach)(struct ovpn_socket *os);
 	void (*release)(struct ovpn_socket *os);
 	void (*free)(struct ovpn_socket *os);
+	unsigned int (*payload_max)(struct ovpn_peer *peer);
 	bool (*may_train)(struct ovpn_peer *peer, unsigned int size);
 	void (*send)(struct ovpn_peer *peer, struct sk_buff_head *pkts);
 };

@@ -15,6 +15,7 @@
 #include "peer.h"
 #include "peer_table.h"
 #include "receive.h"
+#include "send.h"
 #include "transport.h"
 #include "wire.h"
 
@@ -196,8 +197,14 @@ static void udp_release(struct ovpn_socket *os)
 
 static bool udp_may_train(struct ovpn_peer *peer, unsigned int size)
 {
-	return size <= ovpn_endpoint_segment_max(rcu_dereference(peer->endpoint),
-						 peer->socket->sk);
+	return ovpn_endpoint_may_train(rcu_dereference(peer->endpoint),
+				       peer->socket->sk, size);
+}
+
+static unsigned int udp_payload_max(struct ovpn_peer *peer)
+{
+	return ovpn_endpoint_payload_max(rcu_dereference(peer->endpoint),
+					 peer->socket->sk);
 }
 
 /* The stack counts only what it sends one by one */
@@ -220,7 +227,8 @@ static void udp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 	while ((skb = __skb_dequeue(pkts))) {
 		if (skb_is_gso(skb))
 			count_train(peer->ovpn, skb);
-		err = ovpn_endpoint_xmit(ep, peer->socket->sk, skb);
+		err = ovpn_endpoint_xmit(ep, peer->socket->sk, skb,
+					 ovpn_send_cb(skb)->tos);
 		if (unlikely(err))
 			ovpn_drop(peer->ovpn, peer, skb,
 				  err == OVPN_ENDPOINT_LOOP ?
@@ -233,6 +241,7 @@ const struct ovpn_transport ovpn_udp_transport = {
 	.attach = udp_attach,
 	.detach = udp_detach,
 	.release = udp_release,
+	.payload_max = udp_payload_max,
 	.may_train = udp_may_train,
 	.send = udp_send,
 };
