@@ -22,7 +22,7 @@
 /* Associated data, tag, and the payload of a packet that is part of another
  * buffer: it lies in one or two pages of that, seldom in more
  */
-#define FROM_SG			6
+#define FROM_SG			5
 
 /**
  * struct ovpn_crypt - a request, and what its completion needs
@@ -173,21 +173,56 @@ static void crypt_complete(compat_crypto_done_arg arg, int err)
 static void crypt_fill(struct ovpn_crypt *crypt, struct ovpn_header *hdr,
 		       unsigned int len, const struct ovpn_cipher *cipher)
 {
+	struct page *page = virt_to_page(hdr);
+	unsigned int offset = offset_in_page(hdr);
 	struct scatterlist *sg = crypt->sg;
 
 	memcpy(crypt->iv, &hdr->packet_id, sizeof(hdr->packet_id));
 	memcpy(crypt->iv + sizeof(hdr->packet_id), cipher->nonce_tail,
 	       OVPN_NONCE_TAIL_LEN);
 
-	sg_set_buf(sg++, hdr, OVPN_AD_LEN);
+	sg_set_page(sg++, page, OVPN_AD_LEN, offset);
 	/* An empty entry in the middle is not something ciphers expect */
 	if (likely(len)) {
-		sg_set_buf(sg++, hdr + 1, len);
+		sg_set_page(sg++, page, len, offset + OVPN_HEADER_LEN);
 		sg_unmark_end(&crypt->sg[1]);
 	} else {
 		sg_mark_end(&crypt->sg[1]);
 	}
-	sg_set_buf(sg, hdr->tag, OVPN_TAG_LEN);
+	sg_set_page(sg, page, OVPN_TAG_LEN, offset + OVPN_AD_LEN);
+}
+
+/* Where in a buffer these bytes are. Returns in how many pieces, or a negative
+ * number if that is more than @max.
+ */
+static int pieces_of(struct sk_buff *skb, unsigned int offset, unsigned int len,
+		     struct scatterlist *sg, unsigned int max)
+{
+	unsigned int count = 0, i, size, part;
+	const skb_frag_t *frag;
+
+	if (unlikely(offset < skb_headlen(skb) || skb_has_frag_list(skb)))
+		return skb_to_sgvec_nomark(skb, sg, offset, len);
+
+	offset -= skb_headlen(skb);
+	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++) {
+		frag = &skb_shinfo(skb)->frags[i];
+		size = skb_frag_size(frag);
+		if (offset >= size) {
+			offset -= size;
+			continue;
+		}
+		if (unlikely(count == max))
+			return -EMSGSIZE;
+		part = min(size - offset, len);
+		sg_set_page(&sg[count++], skb_frag_page(frag), part,
+			    skb_frag_off(frag) + offset);
+		len -= part;
+		if (!len)
+			return count;
+		offset = 0;
+	}
+	return -EINVAL;
 }
 
 /* The payload comes from another buffer. False if it is in too many pieces. */
@@ -198,15 +233,13 @@ static bool crypt_fill_from(struct ovpn_crypt *crypt, struct sk_buff *from,
 	int pieces;
 
 	/* The last one is for the tag */
-	sg_init_table(sg, FROM_SG);
-	sg_mark_end(&sg[FROM_SG - 2]);
-	pieces = skb_to_sgvec_nomark(from, sg + 1, offset, len);
+	sg_init_table(sg, FROM_SG - 1);
+	pieces = pieces_of(from, offset, len, sg + 1, FROM_SG - 2);
 	if (unlikely(pieces < 0))
 		return false;
 	sg_unmark_end(&sg[FROM_SG - 2]);
 	sg[0] = crypt->sg[0];
-	sg_set_buf(&sg[1 + pieces], sg_virt(&crypt->sg[2]), OVPN_TAG_LEN);
-	sg_mark_end(&sg[1 + pieces]);
+	sg[1 + pieces] = crypt->sg[2];
 	return true;
 }
 

@@ -161,10 +161,19 @@ static const char priv_flag_names[][ETH_GSTRING_LEN] = {
 	"copy-dscp",
 };
 
-/* The flags in the order of their names */
-#define PRIV_FLAGS(ovpn)	{					\
-	&(ovpn)->loose_rpf, &(ovpn)->udp_gso, &(ovpn)->udp_gro,		\
-	&(ovpn)->path_mtu, &(ovpn)->copy_dscp,				\
+/* A flag's value; in the order of their names */
+static bool *priv_flag(struct ovpn_dev *ovpn, unsigned int flag)
+{
+	bool *const flags[] = {
+		&ovpn->loose_rpf,
+		&ovpn->udp_gso,
+		&ovpn->udp_gro,
+		&ovpn->path_mtu,
+		&ovpn->copy_dscp,
+	};
+
+	BUILD_BUG_ON(ARRAY_SIZE(flags) != ARRAY_SIZE(priv_flag_names));
+	return flags[flag];
 }
 
 /* Not a packet that was dropped, nor an event: how many peers there are */
@@ -235,24 +244,21 @@ static void ovpn_get_ethtool_stats(struct net_device *dev,
 static u32 ovpn_get_priv_flags(struct net_device *dev)
 {
 	struct ovpn_dev *ovpn = netdev_priv(dev);
-	bool *values[] = PRIV_FLAGS(ovpn);
+	unsigned int i;
 	u32 flags = 0;
-	int i;
 
-	BUILD_BUG_ON(ARRAY_SIZE(values) != ARRAY_SIZE(priv_flag_names));
-	for (i = 0; i < ARRAY_SIZE(values); i++)
-		flags |= *values[i] ? BIT(i) : 0;
+	for (i = 0; i < ARRAY_SIZE(priv_flag_names); i++)
+		flags |= *priv_flag(ovpn, i) ? BIT(i) : 0;
 	return flags;
 }
 
 static int ovpn_set_priv_flags(struct net_device *dev, u32 flags)
 {
 	struct ovpn_dev *ovpn = netdev_priv(dev);
-	bool *values[] = PRIV_FLAGS(ovpn);
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(values); i++)
-		WRITE_ONCE(*values[i], flags & BIT(i));
+	for (i = 0; i < ARRAY_SIZE(priv_flag_names); i++)
+		WRITE_ONCE(*priv_flag(ovpn, i), flags & BIT(i));
 	return 0;
 }
 

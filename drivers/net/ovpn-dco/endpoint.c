@@ -534,6 +534,10 @@ static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
 		return OVPN_ENDPOINT_LOOP;
 	}
 
+	/* What it still has of the inner packet, its route above all: IPv4's
+	 * function does that itself
+	 */
+	skb_scrub_packet(skb, false);
 	/* IPv6 may fragment here too; without this nobody would be told */
 	skb->ignore_df = 1;
 	compat_udp_tunnel6_xmit_skb(dst, sk, skb, skb->dev, &saddr,

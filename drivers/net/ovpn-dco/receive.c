@@ -23,6 +23,7 @@
 #include "receive.h"
 #include "replay.h"
 #include "stats.h"
+#include "transport.h"
 
 /* Remove what the outer packet has left */
 static void scrub(struct sk_buff *skb)
@@ -35,6 +36,33 @@ static void scrub(struct sk_buff *skb)
 	memset(skb->cb, 0, sizeof(skb->cb));
 }
 
+/**
+ * struct receive_cb - in skb->cb of a packet that is opened from another buffer
+ * @first: it is the first of its peer in that
+ */
+struct receive_cb {
+	bool first;
+};
+
+static struct receive_cb *receive_cb(const struct sk_buff *skb)
+{
+	return (struct receive_cb *)skb->cb;
+}
+
+/* GRO merges TCP. For other packets it looks in vain, for a socket as well, unless
+ * the device has been told to merge UDP.
+ */
+static int hand_over(struct ovpn_dev *ovpn, struct sk_buff *skb)
+{
+	u8 protocol = skb->protocol == htons(ETH_P_IP) ? ip_hdr(skb)->protocol :
+							 ipv6_hdr(skb)->nexthdr;
+
+	if (protocol == IPPROTO_TCP ||
+	    ovpn->dev->features & (NETIF_F_GRO_FRAGLIST | NETIF_F_GRO_UDP_FWD))
+		return gro_cells_receive(&ovpn->gro_cells, skb);
+	return netif_rx(skb);
+}
+
 /* Hand a packet from inside the tunnel to the stack */
 static void deliver(struct ovpn_peer *peer, struct sk_buff *skb, bool fresh)
 {
@@ -42,7 +70,9 @@ static void deliver(struct ovpn_peer *peer, struct sk_buff *skb, bool fresh)
 	unsigned int len = skb->len;
 
 	/* A buffer of our own has nothing of the outer packet */
-	if (!fresh)
+	if (fresh)
+		receive_cb(skb)->first = false;
+	else
 		scrub(skb);
 	/* The peer's stack made it, and it has not changed since */
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
@@ -54,7 +84,7 @@ static void deliver(struct ovpn_peer *peer, struct sk_buff *skb, bool fresh)
 		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_DOWN);
 		return;
 	}
-	if (likely(gro_cells_receive(&ovpn->gro_cells, skb) == NET_RX_SUCCESS))
+	if (likely(hand_over(ovpn, skb) == NET_RX_SUCCESS))
 		dev_sw_netstats_rx_add(ovpn->dev, len);
 	else
 		ovpn_drop_count(ovpn, OVPN_DROP_RX_BACKLOG, 1);
@@ -181,7 +211,9 @@ static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
 	}
 
 	ovpn_stamp(&peer->last_rx, now);
-	if (likely(verdict == OVPN_REPLAY_NEWEST))
+	/* All that is in one buffer has come the same way */
+	if (likely(verdict == OVPN_REPLAY_NEWEST) &&
+	    (!from || receive_cb(skb)->first))
 		ovpn_peer_follow(peer, from ?: skb);
 
 	tos = tos_of(peer, from ?: skb);
@@ -240,16 +272,18 @@ void ovpn_receive_prepare(struct ovpn_dev *ovpn, struct sk_buff *skb)
  *	ovpn_receive_prepare() done. It stays as it is, and the caller's.
  * @offset: where in it the packet begins
  * @len: how long that is
+ * @first: the first of its peer in @from
  *
  * The packet is opened from where it is into a buffer of its own.
  *
  * Context: BH off, rcu_read_lock held.
  */
 void ovpn_receive_part(struct ovpn_peer *peer, struct sk_buff *from,
-		       unsigned int offset, unsigned int len)
+		       unsigned int offset, unsigned int len, bool first)
 {
 	struct ovpn_dev *ovpn = peer->ovpn;
 	struct sk_buff *skb;
+	const void *hdr;
 
 	ovpn_traffic_add(peer->stats, OVPN_LINK_RX, 1, len);
 	if (unlikely(len < OVPN_HEADER_LEN)) {
@@ -262,7 +296,12 @@ void ovpn_receive_part(struct ovpn_peer *peer, struct sk_buff *from,
 		return;
 	}
 	__skb_put(skb, len);
-	if (unlikely(skb_copy_bits(from, offset, skb->data, OVPN_HEADER_LEN))) {
+	receive_cb(skb)->first = first;
+	hdr = ovpn_receive_range(from, offset, OVPN_HEADER_LEN);
+	if (likely(hdr)) {
+		memcpy(skb->data, hdr, OVPN_HEADER_LEN);
+	} else if (unlikely(skb_copy_bits(from, offset, skb->data,
+					  OVPN_HEADER_LEN))) {
 		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_SHORT);
 		return;
 	}
@@ -276,7 +315,7 @@ static void receive_one(struct ovpn_peer *peer, struct sk_buff *skb)
 	ovpn_receive_prepare(ovpn, skb);
 	/* Somebody else may be looking at it, or it is in pieces */
 	if (unlikely(skb_is_nonlinear(skb) || skb_cloned(skb))) {
-		ovpn_receive_part(peer, skb, 0, skb->len);
+		ovpn_receive_part(peer, skb, 0, skb->len, true);
 		consume_skb(skb);
 		return;
 	}

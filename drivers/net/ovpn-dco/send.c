@@ -10,6 +10,7 @@
 #include <linux/netdevice.h>
 #include <linux/pkt_sched.h>
 #include <linux/skbuff.h>
+#include <net/checksum.h>
 #include <net/dsfield.h>
 #include <net/gso.h>
 #include <net/inet_ecn.h>
@@ -264,6 +265,21 @@ static void set_tos(const struct ovpn_dev *ovpn, struct sk_buff *skb)
 				 tos : tos & INET_ECN_MASK;
 }
 
+/* skb_checksum_help() for a packet that is linear and ours */
+static bool fill_checksum(struct sk_buff *skb)
+{
+	int start = skb_checksum_start_offset(skb);
+	__sum16 *sum;
+
+	if (unlikely(start < 0 || start + skb->csum_offset + sizeof(*sum) >
+				  skb->len || skb_csum_is_sctp(skb)))
+		return !skb_checksum_help(skb);
+	sum = (__sum16 *)(skb->data + start + skb->csum_offset);
+	*sum = csum_fold(csum_partial(skb->data + start, skb->len - start, 0)) ?:
+	       CSUM_MANGLED_0;
+	return true;
+}
+
 /* Make one packet ready for sealing in place: linear, nobody else's, with
  * headroom, its checksum filled in, and without a trace of what it was inside.
  */
@@ -278,13 +294,17 @@ static int make_ready(struct ovpn_peer *peer, struct sk_buff *skb)
 		return -ENOMEM;
 	if (READ_ONCE(peer->ovpn->path_mtu))
 		ovpn_mtu_clamp_mss(peer, skb);
-	if (skb->ip_summed == CHECKSUM_PARTIAL &&
-	    unlikely(skb_checksum_help(skb)))
+	if (skb->ip_summed == CHECKSUM_PARTIAL && unlikely(!fill_checksum(skb)))
 		return -EIO;
 	set_tos(peer->ovpn, skb);
 
 	skb->ip_summed = CHECKSUM_NONE;
-	skb_scrub_packet(skb, true);
+	/* Datagrams are scrubbed when they leave, but for the time when the
+	 * inner packet is due; a stream may have it wait
+	 */
+	skb->tstamp = 0;
+	if (peer->socket->transport->stream)
+		skb_scrub_packet(skb, true);
 	if (!skb->destructor)
 		skb->sk = NULL;
 	/* What was a tunnel in there is cipher text now. The one inner header

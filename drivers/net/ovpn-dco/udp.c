@@ -2,6 +2,7 @@
 /* The UDP transport: datagrams in, datagrams out. */
 
 #include <linux/udp.h>
+#include <linux/unaligned.h>
 #include <net/inet_common.h>
 #include <net/sock.h>
 #include <net/udp.h>
@@ -39,38 +40,54 @@ static bool is_data_v1(const struct ovpn_dev *ovpn, u32 op)
 	       !ovpn->abi->data_v1;
 }
 
+/* The first word of a packet in a buffer that may be in pieces */
+static bool op_at(const struct sk_buff *skb, unsigned int offset, u32 *op)
+{
+	const __be32 *word = ovpn_receive_range(skb, offset, sizeof(*word));
+	__be32 copy;
+
+	if (unlikely(!word)) {
+		if (skb_copy_bits(skb, offset, &copy, sizeof(copy)))
+			return false;
+		*op = be32_to_cpu(copy);
+		return true;
+	}
+	*op = get_unaligned_be32(word);
+	return true;
+}
+
 /* Several datagrams that were merged: of one sender at least by address */
 static void receive_large(struct ovpn_dev *ovpn, struct sk_buff *skb)
 {
 	unsigned int size = skb_shinfo(skb)->gso_size, offset, len;
 	struct net_device *dev = skb->dev;
 	struct ovpn_peer *peer = NULL;
-	__be32 *op, buf, last = 0;
+	u32 op, last = 0;
+	bool first;
 
 	ovpn_receive_prepare(ovpn, skb);
 	for (offset = sizeof(struct udphdr); offset < skb->len; offset += size) {
 		len = min(size, skb->len - offset);
-		op = len < OVPN_OP_LEN ? NULL :
-		     skb_header_pointer(skb, offset, sizeof(buf), &buf);
-		if (unlikely(!op)) {
+		if (unlikely(len < OVPN_OP_LEN || !op_at(skb, offset, &op))) {
 			ovpn_drop_count(ovpn, OVPN_DROP_RX_SHORT, 1);
 			continue;
 		}
-		if (unlikely(is_data_v1(ovpn, be32_to_cpu(*op)))) {
+		if (unlikely(is_data_v1(ovpn, op))) {
 			ovpn_drop_count(ovpn, OVPN_DROP_RX_DATA_V1, 1);
 			continue;
 		}
-		if (unlikely(FIELD_GET(OVPN_OP_OPCODE, be32_to_cpu(*op)) !=
+		if (unlikely(FIELD_GET(OVPN_OP_OPCODE, op) !=
 			     OVPN_OP_DATA_V2)) {
 			ovpn_gro_requeue(ovpn, skb, dev, offset, len);
 			continue;
 		}
-		if (!peer || unlikely(*op != last)) {
-			last = *op;
-			peer = sender(ovpn, skb, be32_to_cpu(last));
+		first = !peer || op != last;
+		if (unlikely(first)) {
+			last = op;
+			peer = sender(ovpn, skb, op);
 		}
 		if (likely(peer))
-			ovpn_receive_part(peer, skb, offset, len);
+			ovpn_receive_part(peer, skb, offset, len, first);
 		else
 			ovpn_drop_count(ovpn, OVPN_DROP_RX_UNKNOWN_PEER, 1);
 	}

@@ -709,7 +709,7 @@ struct flight {
 };
 
 static void flight_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
-		       struct sk_buff *from, int err)
+			struct sk_buff *from, int err)
 {
 	struct flight *flight = *(struct flight **)skb->cb;
 

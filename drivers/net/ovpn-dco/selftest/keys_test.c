@@ -383,7 +383,7 @@ struct key_race {
 };
 
 static void sealed(struct ovpn_key_slot *slot, struct sk_buff *skb,
-		       struct sk_buff *from, int err)
+		   struct sk_buff *from, int err)
 {
 	consume_skb(skb);
 }
