@@ -383,6 +383,13 @@ static void full(struct data_bed *bed)
 	}
 	if (CHECK_EQ(w.len, len + STREAM_HEAD_LEN))
 		CHECK_MEMEQ(w.frame + STREAM_HEAD_LEN, packet, len);
+	/* Some kernels' TCP had room for one more behind it */
+	for (; ktap_good(); count++) {
+		len = stream_next(far.fd, packet, 500);
+		if (len == -EAGAIN)
+			break;
+		CHECK_EQ(1000, wire_open(&far.open, packet, len, plain, NULL));
+	}
 	ktap_note("%u data packets were under way", count);
 	/* most of them were too late */
 	CHECK_RANGE(1, 199, count);
