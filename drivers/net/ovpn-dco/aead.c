@@ -367,13 +367,13 @@ int ovpn_aead_open(struct ovpn_key_slot *slot, struct sk_buff *skb,
 		return PTR_ERR(crypt);
 	crypt->req.cryptlen += OVPN_TAG_LEN;
 
-	if (from && likely(len)) {
-		if (likely(crypt_fill_from(crypt, from, offset, len))) {
+	if (from) {
+		/* Whoever goes on has to know where it came from in any case */
+		crypt->from = skb_get(from);
+		if (likely(len && crypt_fill_from(crypt, from, offset, len)))
 			crypt->req.src = crypt->from_sg;
-			crypt->from = skb_get(from);
-		} else if (skb_copy_bits(from, offset, hdr + 1, len)) {
+		else if (len && skb_copy_bits(from, offset, hdr + 1, len))
 			return crypt_end(crypt, cipher, -EINVAL);
-		}
 	}
 	return crypt_end(crypt, cipher, crypto_aead_decrypt(&crypt->req));
 }

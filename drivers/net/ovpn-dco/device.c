@@ -36,6 +36,7 @@ static int ovpn_dev_init(struct net_device *dev)
 	ovpn->udp_gso = true;
 	ovpn->udp_gro = true;
 	ovpn->path_mtu = true;
+	ovpn->copy_ecn = true;
 	mutex_init(&ovpn->requests);
 	ovpn_keepalive_init(ovpn);
 
@@ -159,6 +160,7 @@ static const char priv_flag_names[][ETH_GSTRING_LEN] = {
 	"udp-gro",
 	"path-mtu",
 	"copy-dscp",
+	"copy-ecn",
 };
 
 /* A flag's value; in the order of their names */
@@ -170,6 +172,7 @@ static bool *priv_flag(struct ovpn_dev *ovpn, unsigned int flag)
 		&ovpn->udp_gro,
 		&ovpn->path_mtu,
 		&ovpn->copy_dscp,
+		&ovpn->copy_ecn,
 	};
 
 	BUILD_BUG_ON(ARRAY_SIZE(flags) != ARRAY_SIZE(priv_flag_names));

@@ -76,6 +76,7 @@ struct ovpn_abi {
  * @udp_gro: take in large datagrams that the stack has merged, likewise
  * @path_mtu: have packets fit the path to the peer, likewise
  * @copy_dscp: show the outer packet's way the inner one's DSCP, likewise
+ * @copy_ecn: and its ECN bits, likewise
  * @requests: one request of userspace at a time
  * @peers: the peers, with a lock of their own
  * @gro_cells: merges what we received, per CPU
@@ -101,6 +102,7 @@ struct ovpn_dev {
 	bool udp_gro;
 	bool path_mtu;
 	bool copy_dscp;
+	bool copy_ecn;
 	struct mutex requests; /* see above */
 	struct ovpn_peer_table peers;
 	struct gro_cells gro_cells;

@@ -12,6 +12,7 @@
 
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/mutex.h>
 #include <linux/netdevice.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter_ipv4.h>
@@ -25,7 +26,9 @@
 #include "compat/compat.h"
 #include "device.h"
 #include "gro.h"
+#include "receive.h"
 #include "transport.h"
+#include "wire.h"
 
 /**
  * struct gro_net - what belongs to a network namespace
@@ -58,6 +61,20 @@ static bool wanted(const struct gro_net *gro, __be16 port)
 	return false;
 }
 
+/* Control packets are userspace's: UDP shall cut what has one */
+static bool all_data(const struct sk_buff *skb, unsigned int offset)
+{
+	unsigned int size = skb_shinfo(skb)->gso_size;
+	const u8 *first;
+
+	for (; offset < skb->len; offset += size) {
+		first = ovpn_receive_range(skb, offset, sizeof(*first));
+		if (!first || *first >> OVPN_OPCODE_SHIFT != OVPN_OP_DATA_V2)
+			return false;
+	}
+	return true;
+}
+
 static unsigned int mark(void *priv, struct sk_buff *skb,
 			 const struct nf_hook_state *state)
 {
@@ -76,7 +93,8 @@ static unsigned int mark(void *priv, struct sk_buff *skb,
 
 	uh = skb_header_pointer(skb, skb_transport_offset(skb), sizeof(buf),
 				&buf);
-	if (uh && wanted(net_generic(state->net, gro_net_id), uh->dest))
+	if (uh && wanted(net_generic(state->net, gro_net_id), uh->dest) &&
+	    all_data(skb, skb_transport_offset(skb) + sizeof(*uh)))
 		skb_shinfo(skb)->gso_type |= SKB_GSO_UDP_TUNNEL;
 	return NF_ACCEPT;
 }
@@ -111,7 +129,7 @@ void ovpn_gro_attach(struct ovpn_socket *os)
 	os->gro_before = compat_udp_get_gro(os->sk);
 	mutex_lock(&gro->lock);
 	if (!list_empty(&gro->sockets) ||
-	    !nf_register_net_hooks(net, hooks, ARRAY_SIZE(hooks))) {
+	    !compat_nf_register_net_hooks(net, hooks, ARRAY_SIZE(hooks))) {
 		list_add_rcu(&os->gro, &gro->sockets);
 		compat_udp_set_gro(os->sk, true);
 	} else {
@@ -138,68 +156,8 @@ void ovpn_gro_detach(struct ovpn_socket *os)
 	mutex_lock(&gro->lock);
 	list_del_rcu(&os->gro);
 	if (list_empty(&gro->sockets))
-		nf_unregister_net_hooks(net, hooks, ARRAY_SIZE(hooks));
+		compat_nf_unregister_net_hooks(net, hooks, ARRAY_SIZE(hooks));
 	mutex_unlock(&gro->lock);
-}
-
-/* One packet of a large one, with the headers of that made right for it */
-static struct sk_buff *single(const struct sk_buff *large,
-			      struct net_device *dev, unsigned int offset,
-			      unsigned int len)
-{
-	unsigned int network = -skb_network_offset(large);
-	unsigned int headers = network + sizeof(struct udphdr);
-	struct sk_buff *skb;
-
-	skb = netdev_alloc_skb(dev, headers + len);
-	if (!skb)
-		return NULL;
-	skb_put_data(skb, skb_network_header(large), headers);
-	if (skb_copy_bits(large, offset, skb_put(skb, len), len)) {
-		kfree_skb(skb);
-		return NULL;
-	}
-	skb_reset_mac_header(skb);
-	skb_reset_network_header(skb);
-	skb_set_transport_header(skb, network);
-
-	udp_hdr(skb)->len = htons(sizeof(struct udphdr) + len);
-	if (ip_hdr(skb)->version == 4) {
-		ip_hdr(skb)->tot_len = htons(skb->len);
-		ip_send_check(ip_hdr(skb));
-	} else {
-		ipv6_hdr(skb)->payload_len =
-			htons(skb->len - sizeof(struct ipv6hdr));
-	}
-	/* That of the large one was right */
-	skb->ip_summed = CHECKSUM_UNNECESSARY;
-	skb->protocol = large->protocol;
-	skb->tstamp = large->tstamp;
-	return skb;
-}
-
-/**
- * ovpn_gro_requeue - cut a packet out of a large one, and let it come in once more
- * @ovpn: the device that counts it if it is lost
- * @large: the large packet, from its UDP header on; stays as it is
- * @dev: what it came in on
- * @offset: where in @large the packet begins
- * @len: its length
- *
- * So it takes the way of all packets to the socket's queue.
- *
- * Context: BH off, rcu_read_lock held.
- */
-void ovpn_gro_requeue(struct ovpn_dev *ovpn, const struct sk_buff *large,
-		      struct net_device *dev, unsigned int offset,
-		      unsigned int len)
-{
-	struct sk_buff *skb = single(large, dev, offset, len);
-
-	if (likely(skb))
-		netif_rx(skb);
-	else
-		ovpn_drop_count(ovpn, OVPN_DROP_RX_NOMEM, 1);
 }
 
 static int __net_init gro_net_init(struct net *net)

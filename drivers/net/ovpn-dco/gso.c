@@ -9,6 +9,7 @@
 
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/local_lock.h>
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
 #include <linux/skbuff.h>
@@ -27,8 +28,19 @@
 /* What one datagram takes, less the headers of UDP and IPv6 */
 #define TRAIN_BYTES_MAX		(IP_MAX_MTU - 40 - 8)
 
-/* Where the next packets of this CPU go; BH off */
-static DEFINE_PER_CPU(struct page_frag, train_pages);
+/**
+ * struct train_pages - where the next packets of a CPU go
+ * @lock: guards @pages where BH off does not keep others from this CPU
+ * @pages: the pages, which hold a reference for us
+ */
+struct train_pages {
+	local_lock_t lock; /* see above */
+	struct page_frag pages;
+};
+
+static DEFINE_PER_CPU(struct train_pages, train_pages) = {
+	.lock = INIT_LOCAL_LOCK(lock),
+};
 
 /**
  * ovpn_gso_exit - free the pages that were kept for the next packets
@@ -41,7 +53,7 @@ void ovpn_gso_exit(void)
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
-		pages = per_cpu_ptr(&train_pages, cpu);
+		pages = &per_cpu_ptr(&train_pages, cpu)->pages;
 		if (pages->page)
 			put_page(pages->page);
 		pages->page = NULL;
@@ -146,10 +158,10 @@ struct sk_buff *ovpn_train_alloc(struct ovpn_dev *ovpn,
 	return train;
 }
 
-/* Room for one packet at the end of a train */
-static void *train_put(struct sk_buff *train, unsigned int size)
+/* Room for one packet, with our lock held */
+static void *pages_put(struct sk_buff *train, struct page_frag *pages,
+		       unsigned int size)
 {
-	struct page_frag *pages = this_cpu_ptr(&train_pages);
 	int last = skb_shinfo(train)->nr_frags;
 	void *room;
 
@@ -168,6 +180,20 @@ static void *train_put(struct sk_buff *train, unsigned int size)
 				   size);
 	}
 	pages->offset += size;
+	return room;
+}
+
+/* Room for one packet at the end of a train */
+static void *train_put(struct sk_buff *train, unsigned int size)
+{
+	void *room;
+
+	compat_local_lock_nested_bh(&train_pages.lock);
+	room = pages_put(train, &this_cpu_ptr(&train_pages)->pages, size);
+	compat_local_unlock_nested_bh(&train_pages.lock);
+	if (unlikely(!room))
+		return NULL;
+
 	train->len += size;
 	train->data_len += size;
 	train->truesize += size;

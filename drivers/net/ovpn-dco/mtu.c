@@ -19,6 +19,8 @@
 #include <net/dst.h>
 #include <net/gso.h>
 #include <net/icmp.h>
+#include <net/ipv6.h>
+#include <net/route.h>
 #include <net/tcp.h>
 
 #include "compat/compat.h"
@@ -152,14 +154,23 @@ void ovpn_mtu_clamp_mss(struct ovpn_peer *peer, struct sk_buff *skb)
 		ovpn_mss_clamp(skb, max);
 }
 
-/* Say that the path carries no more, as a router would */
-static void tell_sender(struct sk_buff *skb, unsigned int max)
+/* Is there somebody who can be told? Without a route there is no way back either;
+ * to many at a time nothing is answered.
+ */
+static bool may_tell(const struct sk_buff *skb)
 {
 	const struct dst_entry *dst = skb_dst(skb);
 
-	/* Without a route there is no way back either */
-	if (!dst || dst->flags & DST_METADATA)
-		return;
+	if (!dst || dst->flags & DST_METADATA || skb->pkt_type != PACKET_HOST)
+		return false;
+	return skb->protocol == htons(ETH_P_IP) ?
+	       !(skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) :
+	       !ipv6_addr_is_multicast(&ipv6_hdr(skb)->daddr);
+}
+
+/* Say that the path carries no more, as a router would */
+static void tell_sender(struct sk_buff *skb, unsigned int max)
+{
 	skb_dst_update_pmtu_no_confirm(skb, max);
 	memset(skb->cb, 0, sizeof(skb->cb));
 	if (skb->protocol == htons(ETH_P_IP))
@@ -181,8 +192,8 @@ static bool fits(const struct sk_buff *skb, unsigned int mtu)
  * @skb: the packet, large or not, from its IP header on, skb->protocol checked;
  *	stays the caller's
  *
- * Whoever sent one that is too long is told. Where it may be fragmented, its
- * datagram is.
+ * Whoever sent one that is too long is told. Where it may be fragmented, or nobody
+ * can be told, its datagram is.
  *
  * Context: BH off, rcu_read_lock held.
  * Return: false if it should be dropped.
@@ -204,7 +215,7 @@ bool ovpn_mtu_fits(struct ovpn_peer *peer, struct sk_buff *skb)
 	} else {
 		max = max_t(unsigned int, max, PATH_MIN_V6);
 	}
-	if (fits(skb, max))
+	if (fits(skb, max) || !may_tell(skb))
 		return true;
 	tell_sender(skb, max);
 	return false;

@@ -218,6 +218,8 @@ static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
 
 	tos = tos_of(peer, from ?: skb);
 	__skb_pull(skb, OVPN_HEADER_LEN);
+	/* Of the outer packet, whose sum may not have been filled in */
+	skb->ip_summed = CHECKSUM_NONE;
 	ovpn_traffic_add(peer->stats, OVPN_VPN_RX, 1, skb->len);
 	receive_inner(peer, skb, tos, from);
 }

@@ -162,19 +162,21 @@ static bool seal_train(struct sealing *s, struct ovpn_cutter *cutter)
 /* Seal a large packet, in trains */
 static void seal_large(struct sealing *s, struct sk_buff *skb)
 {
+	unsigned int count = ovpn_packets(skb), left;
 	struct ovpn_cutter cutter;
 
 	ovpn_cutter_init(&cutter, skb);
 	while (!ovpn_cutter_done(&cutter)) {
-		if (unlikely(!s->left)) {
-			ovpn_drop(s->slot->peer->ovpn, s->slot->peer, skb,
-				  OVPN_DROP_TX_KEY_USED_UP);
-			return;
+		left = s->left;
+		if (likely(left && seal_train(s, &cutter))) {
+			count -= left - s->left;
+			continue;
 		}
-		if (unlikely(!seal_train(s, &cutter))) {
-			seal_failed(s->slot->peer, skb, -ENOMEM);
-			return;
-		}
+		ovpn_drop_count(s->slot->peer->ovpn,
+				left ? OVPN_DROP_TX_NOMEM :
+				       OVPN_DROP_TX_KEY_USED_UP, count);
+		kfree_skb(skb);
+		return;
 	}
 	consume_skb(skb);
 }
@@ -261,8 +263,11 @@ static void set_tos(const struct ovpn_dev *ovpn, struct sk_buff *skb)
 		 ipv4_get_dsfield(ip_hdr(skb)) :
 		 ipv6_get_dsfield(ipv6_hdr(skb));
 
-	ovpn_send_cb(skb)->tos = READ_ONCE(ovpn->copy_dscp) ?
-				 tos : tos & INET_ECN_MASK;
+	if (!READ_ONCE(ovpn->copy_dscp))
+		tos &= INET_ECN_MASK;
+	if (!READ_ONCE(ovpn->copy_ecn))
+		tos &= ~INET_ECN_MASK;
+	ovpn_send_cb(skb)->tos = tos;
 }
 
 /* skb_checksum_help() for a packet that is linear and ours */

@@ -60,7 +60,6 @@ static bool op_at(const struct sk_buff *skb, unsigned int offset, u32 *op)
 static void receive_large(struct ovpn_dev *ovpn, struct sk_buff *skb)
 {
 	unsigned int size = skb_shinfo(skb)->gso_size, offset, len;
-	struct net_device *dev = skb->dev;
 	struct ovpn_peer *peer = NULL;
 	u32 op, last = 0;
 	bool first;
@@ -72,20 +71,12 @@ static void receive_large(struct ovpn_dev *ovpn, struct sk_buff *skb)
 			ovpn_drop_count(ovpn, OVPN_DROP_RX_SHORT, 1);
 			continue;
 		}
-		if (unlikely(is_data_v1(ovpn, op))) {
-			ovpn_drop_count(ovpn, OVPN_DROP_RX_DATA_V1, 1);
-			continue;
-		}
-		if (unlikely(FIELD_GET(OVPN_OP_OPCODE, op) !=
-			     OVPN_OP_DATA_V2)) {
-			ovpn_gro_requeue(ovpn, skb, dev, offset, len);
-			continue;
-		}
 		first = !peer || op != last;
 		if (unlikely(first)) {
 			last = op;
 			peer = sender(ovpn, skb, op);
 		}
+		/* Whoever marked it has looked: they are data packets */
 		if (likely(peer))
 			ovpn_receive_part(peer, skb, offset, len, first);
 		else
@@ -199,10 +190,11 @@ static void udp_detach(struct ovpn_socket *os)
 {
 	struct sock *sk = os->sk;
 
+	/* First: what was merged shall not reach userspace */
+	ovpn_gro_detach(os);
 	WRITE_ONCE(udp_sk(sk)->encap_type, 0);
 	WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
 	WRITE_ONCE(udp_sk(sk)->encap_destroy, NULL);
-	ovpn_gro_detach(os);
 	compat_set_mc_loop(sk, os->mc_loop);
 }
 
@@ -225,13 +217,20 @@ static unsigned int udp_payload_max(struct ovpn_peer *peer)
 }
 
 /* The stack counts only what it sends one by one */
-static void count_train(struct ovpn_dev *ovpn, struct sk_buff *train)
+static enum ovpn_endpoint_error send_train(struct ovpn_peer *peer,
+					   struct ovpn_endpoint *ep,
+					   struct sk_buff *train)
 {
 	unsigned int packets = ovpn_packets(train);
+	unsigned int bytes = train->len - packets * OVPN_HEADER_LEN;
+	enum ovpn_endpoint_error err;
 
-	dev_sw_netstats_tx_add(ovpn->dev, packets,
-			       train->len - packets * OVPN_HEADER_LEN);
 	train->dev = NULL;
+	err = ovpn_endpoint_xmit(ep, peer->socket->sk, train,
+				 ovpn_send_cb(train)->tos);
+	if (likely(!err))
+		dev_sw_netstats_tx_add(peer->ovpn->dev, packets, bytes);
+	return err;
 }
 
 static void udp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
@@ -242,9 +241,9 @@ static void udp_send(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 
 	ep = rcu_dereference(peer->endpoint);
 	while ((skb = __skb_dequeue(pkts))) {
-		if (skb_is_gso(skb))
-			count_train(peer->ovpn, skb);
-		err = ovpn_endpoint_xmit(ep, peer->socket->sk, skb,
+		err = skb_is_gso(skb) ?
+		      send_train(peer, ep, skb) :
+		      ovpn_endpoint_xmit(ep, peer->socket->sk, skb,
 					 ovpn_send_cb(skb)->tos);
 		if (unlikely(err))
 			ovpn_drop(peer->ovpn, peer, skb,

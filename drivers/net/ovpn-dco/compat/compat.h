@@ -298,6 +298,46 @@ compat_udp_tunnel6_xmit_skb(struct dst_entry *dst, struct sock *sk,
 #endif
 }
 
+/* --- Locks --------------------------------------------------------------- */
+
+/* For what BH off guards where that is not a lock any more: from 6.11 on. Before,
+ * it is one, with PREEMPT_RT as well.
+ */
+#ifdef local_lock_nested_bh
+#define compat_local_lock_nested_bh(lock)	local_lock_nested_bh(lock)
+#define compat_local_unlock_nested_bh(lock)	local_unlock_nested_bh(lock)
+#else
+#define compat_local_lock_nested_bh(lock)	do { } while (0)
+#define compat_local_unlock_nested_bh(lock)	do { } while (0)
+#endif
+
+/* --- Offloads ------------------------------------------------------------ */
+
+/* From 5.12 on, and in later versions of 5.10 */
+#ifndef NETIF_F_GRO_UDP_FWD
+#define NETIF_F_GRO_UDP_FWD	0
+#endif
+
+/* --- Netfilter ----------------------------------------------------------- */
+
+#ifdef CONFIG_NETFILTER
+#define compat_nf_register_net_hooks	nf_register_net_hooks
+#define compat_nf_unregister_net_hooks	nf_unregister_net_hooks
+#else
+static inline int compat_nf_register_net_hooks(struct net *net,
+					       const struct nf_hook_ops *reg,
+					       unsigned int n)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline void
+compat_nf_unregister_net_hooks(struct net *net, const struct nf_hook_ops *reg,
+			       unsigned int n)
+{
+}
+#endif
+
 /* --- Sockets ------------------------------------------------------------- */
 
 /* A bit field before 6.6, a bit of inet_flags since */
