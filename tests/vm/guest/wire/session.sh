@@ -19,7 +19,7 @@ remote()
 	local said
 
 	said=$(printf '%s\necho "status $?"\n' "$1" |
-		nsenter --net="/run/netns/$TAG-c1" socat -t 300 - "TCP:$(outer4 s):7") || return 1
+		nsenter --net="/run/netns/$TAG-c1" socat -t 120 - "TCP:$(outer4 s):7") || return 1
 	printf '%s' "${said%status *}"
 	return "${said##*status }"
 }
@@ -45,18 +45,9 @@ send()
 	END"
 }
 
-# A namespace may live on for minutes when connections in it have broken, and
-# what is in it with it.
-give_back()
-{
-	remote 'pkill -x openvpn; pkill -x iperf3' || true
-	ip -n "$TAG-c1" link set eth0 netns 1 || true
-}
-
 hosts()
 {
 	new_hosts c1
-	trap give_back EXIT
 	ip link set eth0 netns "$TAG-c1"
 	ip -n "$TAG-c1" -batch - <<-END
 		link set lo up
