@@ -595,9 +595,15 @@ wait_up()
 
 	for name; do
 		wait_log "$name" 'Initialization Sequence Completed' 60
-		EARLY[$name]=$(on "$name" ethtool -S tun0 2>/dev/null |
-			sed -n 's/.*rx_drop_unknown_key: //p')
+		early "$name"
 	done
+}
+
+# Packets for keys that a host did not have up to now do not count: early HOST
+early()
+{
+	EARLY[$1]=$(on "$1" ethtool -S tun0 2>/dev/null |
+		sed -n 's/.*rx_drop_unknown_key: //p')
 }
 
 # A line for a server that has OpenVPN look after its clients now and then, where no
@@ -613,6 +619,9 @@ waking()
 
 # connect NAME...: start the server and these clients, until all are connected,
 # each with DCO
+#
+# A server may take longer to make a client's first keys than the client takes to
+# make them and to use them.
 connect()
 {
 	local name
@@ -623,6 +632,10 @@ connect()
 		start "$name"
 	done
 	wait_up "$@"
+	for name; do
+		wait_log s "$name/.*Data Channel: cipher"
+	done
+	early s
 	dco s "$@"
 }
 
@@ -704,8 +717,19 @@ wait_counter()
 # packets that a named nftables counter saw: nft_packets HOST TABLE COUNTER
 nft_packets()
 {
+	nft_counted "$@" packets
+}
+
+# Their bytes, which tell more of a transfer: many datagrams may pass as one packet.
+nft_bytes()
+{
+	nft_counted "$@" bytes
+}
+
+nft_counted()
+{
 	on "$1" nft list counter inet "$2" "$3" |
-		awk '{ for (i = 1; i < NF; i++) if ($i == "packets") print $(i + 1) }'
+		awk -v what="$4" '{ for (i = 1; i < NF; i++) if ($i == what) print $(i + 1) }'
 }
 
 # dco HOST...: each uses our module, says so, and its device is there.
@@ -1144,6 +1168,8 @@ report()
 		FAILED=$((FAILED + 1))
 		echo "not ok $REPORTED - $name"
 		TAG=$BASE-$number show_logs
+		# Behind all the logs, where it is found.
+		diag "$(grep '^FAILED\|^stopped at' "$WORK/out")"
 	elif [ -n "$NO_DCO" ]; then
 		SKIPPED=$((SKIPPED + 1))
 		echo "ok $REPORTED - $name # SKIP went well without DCO"
