@@ -9,9 +9,12 @@ set -eu
 # More than the few pings of OpenVPN 2.6, which count as use there, would ever be.
 LITTLE=2000
 
+# Seconds. Where all takes longer, so does it from being connected to being used.
+IDLE=$((6 + 4 * (PATIENCE - 1)))
+
 unused()
 {
-	CLIENT_LINES=("inactive 8 $LITTLE")
+	CLIENT_LINES=("inactive $IDLE $LITTLE")
 	network "c1 c2" "keepalive 1 10"
 	ping_start c2 "$(inner4 s)"
 	log_mark c1
@@ -27,7 +30,7 @@ unused()
 # What an administrator writes: without a number of bytes.
 unused_but_for_pings()
 {
-	CLIENT_LINES=("inactive 8")
+	CLIENT_LINES=("inactive $IDLE")
 	network c1 "keepalive 1 10"
 	log_mark c1
 	wait_log c1 'Inactivity timeout \(--inactive\), exiting' 60
@@ -38,9 +41,9 @@ used()
 {
 	local i
 
-	CLIENT_LINES=("inactive 6 $LITTLE")
+	CLIENT_LINES=("inactive $IDLE $LITTLE")
 	network c1 "keepalive 1 10"
-	for i in 1 2 3 4 5 6 7 8; do
+	for i in $(seq $((IDLE / 2 + 5))); do
 		ping_all c1 "$(inner4 s)" 3 -s 1000
 		pause 2
 	done

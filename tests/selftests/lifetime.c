@@ -452,6 +452,7 @@ static void add_crowd(void)
 {
 	struct fixture crowd = {
 		.ns = s.near,
+		.mode = OVPN_MODE_MP,
 		.nl = ovpn_nl_open(s.near),
 		.ifindex = netns_ifindex(s.near, TUN),
 		.sock = udp_socket(s.near, "127.0.0.1", 0),
