@@ -28,7 +28,7 @@
  * struct ovpn_crypt - a request, and what its completion needs
  * @size: bytes allocated
  * @skb: the packet
- * @slot: the key; referenced if the cipher is asynchronous
+ * @slot: the key
  * @from: what the packet is part of, if it is not opened in place; referenced
  * @done: who goes on with the packet
  * @sg: associated data, payload, tag
@@ -128,8 +128,6 @@ int ovpn_cipher_init(struct ovpn_cipher *cipher, const char *name,
 	}
 
 	cipher->tfm = tfm;
-	cipher->async = crypto_aead_tfm(tfm)->__crt_alg->cra_flags &
-			CRYPTO_ALG_ASYNC;
 	memcpy(cipher->nonce_tail, key->nonce_tail, OVPN_NONCE_TAIL_LEN);
 	return 0;
 
@@ -254,14 +252,6 @@ static struct ovpn_crypt *crypt_begin(struct ovpn_key_slot *slot,
 	crypt = crypt_get(cipher->tfm);
 	if (unlikely(!crypt))
 		return ERR_PTR(-ENOMEM);
-	/* The completion may come first, so its reference must be there before
-	 * the cipher starts. It is per CPU: cheap even if not needed then.
-	 */
-	if (cipher->async && unlikely(!percpu_ref_tryget(&slot->ref))) {
-		crypt_put(crypt);
-		return ERR_PTR(-ENOKEY);
-	}
-
 	crypt->skb = skb;
 	crypt->slot = slot;
 	crypt->from = NULL;
@@ -275,19 +265,19 @@ static struct ovpn_crypt *crypt_begin(struct ovpn_key_slot *slot,
 	return crypt;
 }
 
-/* The cipher's answer. If the request is under way, it is not ours any more. */
-static int crypt_end(struct ovpn_crypt *crypt, const struct ovpn_cipher *cipher,
+/* The cipher's answer. If the request is under way, it is not ours any more, and
+ * may be done already: then it has dropped its reference before it is taken here.
+ * That is as good, because nobody looks at the sum before this RCU section ends.
+ */
+static int crypt_end(struct ovpn_crypt *crypt, struct ovpn_key_slot *slot,
 		     int err)
 {
-	struct ovpn_key_slot *slot;
-
-	if (unlikely(err == -EINPROGRESS))
+	if (unlikely(err == -EINPROGRESS)) {
+		percpu_ref_get(&slot->ref);
 		return err;
-	slot = crypt->slot;
+	}
 	consume_skb(crypt->from);
 	crypt_put(crypt);
-	if (cipher->async)
-		percpu_ref_put(&slot->ref);
 	return err;
 }
 
@@ -315,7 +305,7 @@ int ovpn_aead_seal_at(struct ovpn_key_slot *slot, struct ovpn_header *hdr,
 	crypt = crypt_begin(slot, cipher, hdr, len, skb, done);
 	if (IS_ERR(crypt))
 		return PTR_ERR(crypt);
-	return crypt_end(crypt, cipher, crypto_aead_encrypt(&crypt->req));
+	return crypt_end(crypt, slot, crypto_aead_encrypt(&crypt->req));
 }
 
 /**
@@ -327,8 +317,8 @@ int ovpn_aead_seal_at(struct ovpn_key_slot *slot, struct ovpn_header *hdr,
  * @done: called later if the answer is -EINPROGRESS
  *
  * Context: BH off, rcu_read_lock held.
- * Return: 0; -EINPROGRESS, and @skb is not the caller's any more; -ENOMEM;
- * -ENOKEY if the key is being retired; or an error of the cipher.
+ * Return: 0; -EINPROGRESS, and @skb is not the caller's any more; -ENOMEM; or an
+ * error of the cipher.
  */
 int ovpn_aead_seal(struct ovpn_key_slot *slot, struct sk_buff *skb,
 		   u32 packet_id, ovpn_aead_done_t done)
@@ -350,8 +340,7 @@ int ovpn_aead_seal(struct ovpn_key_slot *slot, struct sk_buff *skb,
  *
  * Context: BH off, rcu_read_lock held.
  * Return: 0; -EINPROGRESS, and @skb is not the caller's any more; -EBADMSG if
- * it is not authentic; -ENOMEM; -ENOKEY if the key is being retired; or
- * another error of the cipher.
+ * it is not authentic; -ENOMEM; or another error of the cipher.
  */
 int ovpn_aead_open(struct ovpn_key_slot *slot, struct sk_buff *skb,
 		   struct sk_buff *from, unsigned int offset,
@@ -373,7 +362,7 @@ int ovpn_aead_open(struct ovpn_key_slot *slot, struct sk_buff *skb,
 		if (likely(len && crypt_fill_from(crypt, from, offset, len)))
 			crypt->req.src = crypt->from_sg;
 		else if (len && skb_copy_bits(from, offset, hdr + 1, len))
-			return crypt_end(crypt, cipher, -EINVAL);
+			return crypt_end(crypt, slot, -EINVAL);
 	}
-	return crypt_end(crypt, cipher, crypto_aead_decrypt(&crypt->req));
+	return crypt_end(crypt, slot, crypto_aead_decrypt(&crypt->req));
 }

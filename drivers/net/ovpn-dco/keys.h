@@ -49,19 +49,19 @@ struct ovpn_key_params {
  * struct ovpn_cipher - one direction, ready for use
  * @tfm: the AEAD with its key
  * @nonce_tail: the part of the nonce that does not travel
- * @async: @tfm may finish a request later, on another CPU
  */
 struct ovpn_cipher {
 	struct crypto_aead *tfm;
 	u8 nonce_tail[OVPN_NONCE_TAIL_LEN];
-	bool async;
 };
 
 /**
  * struct ovpn_key_slot - an installed key
  * @peer: whose it is; we hold a reference
- * @ref: one for being installed, dropped by killing it, and one for each
- *	asynchronous crypto request; per CPU, so that none of this is shared
+ * @ref: one for being installed, dropped by killing it, and one for each crypto
+ *	request that is under way, taken by whoever found the key, in the same
+ *	RCU section; per CPU, so that none of this is shared, and only added up
+ *	a grace period after the key was killed
  * @free_work: frees in process context, as ciphers demand
  * @op: first word of every packet that we send with this key; read without a
  *	lock

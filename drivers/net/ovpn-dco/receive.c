@@ -168,8 +168,6 @@ static enum ovpn_drop open_error(int err)
 		return OVPN_DROP_RX_AUTH;
 	case -ENOMEM:
 		return OVPN_DROP_RX_NOMEM;
-	case -ENOKEY:
-		return OVPN_DROP_RX_UNKNOWN_KEY;
 	default:
 		return OVPN_DROP_RX_CRYPTO;
 	}

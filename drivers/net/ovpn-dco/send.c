@@ -45,8 +45,7 @@ static void send_sealed(struct ovpn_peer *peer, struct sk_buff_head *pkts)
 static void seal_failed(struct ovpn_peer *peer, struct sk_buff *skb, int err)
 {
 	ovpn_drop(peer->ovpn, peer, skb,
-		  err == -ENOMEM ? OVPN_DROP_TX_NOMEM :
-		  err == -ENOKEY ? OVPN_DROP_TX_NO_KEY : OVPN_DROP_TX_CRYPTO);
+		  err == -ENOMEM ? OVPN_DROP_TX_NOMEM : OVPN_DROP_TX_CRYPTO);
 }
 
 /* A packet whose encryption took longer goes out as a batch of one.
