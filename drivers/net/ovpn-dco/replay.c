@@ -13,21 +13,19 @@ void ovpn_replay_init(struct ovpn_replay *replay)
 	spin_lock_init(&replay->lock);
 }
 
-/* Forget the ids that fall out of the window when it moves up to @id */
-static void window_advance(struct ovpn_replay *replay, u32 id)
+/* The next @count ids have not been seen: forget those that had their places */
+static void window_skip(struct ovpn_replay *replay, u32 count)
 {
-	u32 steps = id - replay->newest;
 	u32 first = (replay->newest + 1) % OVPN_REPLAY_WINDOW;
 	u32 run;
 
-	if (steps >= OVPN_REPLAY_WINDOW) {
+	if (count >= OVPN_REPLAY_WINDOW) {
 		bitmap_zero(replay->seen, OVPN_REPLAY_WINDOW);
 	} else {
-		run = min(steps, OVPN_REPLAY_WINDOW - first);
+		run = min(count, OVPN_REPLAY_WINDOW - first);
 		bitmap_clear(replay->seen, first, run);
-		bitmap_clear(replay->seen, 0, steps - run);
+		bitmap_clear(replay->seen, 0, count - run);
 	}
-	replay->newest = id;
 }
 
 static enum ovpn_replay_verdict window_check(struct ovpn_replay *replay,
@@ -41,7 +39,9 @@ static enum ovpn_replay_verdict window_check(struct ovpn_replay *replay,
 		replay->floor = replay->newest;
 
 	if (likely(id > replay->newest)) {
-		window_advance(replay, id);
+		if (unlikely(id - replay->newest > 1))
+			window_skip(replay, id - replay->newest - 1);
+		replay->newest = id;
 		__set_bit(id % OVPN_REPLAY_WINDOW, replay->seen);
 		return OVPN_REPLAY_NEWEST;
 	}
