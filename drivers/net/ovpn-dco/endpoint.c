@@ -292,6 +292,17 @@ static bool is_ours(struct net *net, const struct in6_addr *addr)
 	return IS_ENABLED(CONFIG_IPV6) && ipv6_chk_addr(net, addr, NULL, 0);
 }
 
+/* The usual case: the addresses and the port are those that are known, and IPv4 */
+static bool same_v4(const struct ovpn_endpoint *ep, const struct sk_buff *skb)
+{
+	const struct iphdr *iph = ip_hdr(skb);
+
+	return iph->version == 4 && is_v4(&ep->remote.addr) &&
+	       iph->saddr == v4_of(&ep->remote.addr) &&
+	       udp_hdr(skb)->source == ep->remote.port &&
+	       iph->daddr == v4_of(&ep->local) && is_v4(&ep->local);
+}
+
 /**
  * ovpn_endpoint_follow - has the peer moved, or does it use another address of
  * ours?
@@ -312,6 +323,8 @@ bool ovpn_endpoint_follow(const struct ovpn_endpoint *ep, struct net *net,
 {
 	bool moved;
 
+	if (likely(same_v4(ep, skb)))
+		return false;
 	ovpn_endpoint_source(remote, skb);
 	moved = memcmp(remote, &ep->remote, sizeof(*remote));
 

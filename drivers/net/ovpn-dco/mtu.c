@@ -136,14 +136,13 @@ void ovpn_mss_clamp(struct sk_buff *skb, unsigned int mtu)
 }
 
 /**
- * ovpn_mtu_clamp_mss - ovpn_mss_clamp() to what the path to a peer carries
- * @peer: where the packet goes, or comes from: both ends of a connection have to
- *	know
+ * ovpn_mtu_clamp_tcp - ovpn_mtu_clamp_mss() for a packet of TCP
+ * @peer: where the packet goes, or comes from
  * @skb: the packet
  *
  * Context: BH off, rcu_read_lock held.
  */
-void ovpn_mtu_clamp_mss(struct ovpn_peer *peer, struct sk_buff *skb)
+void ovpn_mtu_clamp_tcp(struct ovpn_peer *peer, struct sk_buff *skb)
 {
 	unsigned int ip_len, max;
 

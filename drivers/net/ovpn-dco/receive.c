@@ -2,8 +2,8 @@
 /* From the transport to the device: find the key, open, refuse what was seen
  * before or has no business here, deliver.
  *
- * The unit is a batch: packets of one peer. All of this runs where the packets
- * came in, with BH off and within rcu_read_lock.
+ * All of this runs where the packets came in, with BH off and within
+ * rcu_read_lock.
  */
 
 #include <linux/netdevice.h>
@@ -54,10 +54,7 @@ static struct receive_cb *receive_cb(const struct sk_buff *skb)
  */
 static int hand_over(struct ovpn_dev *ovpn, struct sk_buff *skb)
 {
-	u8 protocol = skb->protocol == htons(ETH_P_IP) ? ip_hdr(skb)->protocol :
-							 ipv6_hdr(skb)->nexthdr;
-
-	if (protocol == IPPROTO_TCP ||
+	if (ovpn_inner_transport(skb) == IPPROTO_TCP ||
 	    ovpn->dev->features & (NETIF_F_GRO_FRAGLIST | NETIF_F_GRO_UDP_FWD))
 		return gro_cells_receive(&ovpn->gro_cells, skb);
 	return netif_rx(skb);
@@ -308,7 +305,15 @@ void ovpn_receive_part(struct ovpn_peer *peer, struct sk_buff *from,
 	open(peer, skb, from, offset);
 }
 
-static void receive_one(struct ovpn_peer *peer, struct sk_buff *skb)
+/**
+ * ovpn_receive - take in a data packet of a peer
+ * @peer: the peer that it claims to come from
+ * @skb: the packet from its OpenVPN header on, with the outer IP and UDP headers
+ *	still in front; at least OVPN_OP_LEN bytes. Consumed.
+ *
+ * Context: BH off, rcu_read_lock held.
+ */
+void ovpn_receive(struct ovpn_peer *peer, struct sk_buff *skb)
 {
 	struct ovpn_dev *ovpn = peer->ovpn;
 
@@ -326,20 +331,4 @@ static void receive_one(struct ovpn_peer *peer, struct sk_buff *skb)
 		return;
 	}
 	open(peer, skb, NULL, 0);
-}
-
-/**
- * ovpn_receive - take in data packets of a peer
- * @peer: the peer that they claim to come from
- * @pkts: the packets, each from its OpenVPN header on, with the outer IP and
- *	UDP headers still in front; at least OVPN_OP_LEN bytes. Consumed.
- *
- * Context: BH off, rcu_read_lock held.
- */
-void ovpn_receive(struct ovpn_peer *peer, struct sk_buff_head *pkts)
-{
-	struct sk_buff *skb;
-
-	while ((skb = __skb_dequeue(pkts)))
-		receive_one(peer, skb);
 }

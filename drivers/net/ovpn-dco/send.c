@@ -27,16 +27,11 @@
 #include "stats.h"
 #include "transport.h"
 
-static void send_sealed(struct ovpn_peer *peer, struct sk_buff_head *pkts)
+/* These packets have so many bytes together */
+static void send_sealed(struct ovpn_peer *peer, struct sk_buff_head *pkts,
+			unsigned int count, unsigned int bytes)
 {
-	unsigned int count = 0, bytes = 0;
-	struct sk_buff *skb;
-
-	skb_queue_walk(pkts, skb) {
-		count += ovpn_packets(skb);
-		bytes += skb->len;
-	}
-	if (!count)
+	if (unlikely(!count))
 		return;
 	ovpn_traffic_add(peer->stats, OVPN_LINK_TX, count, bytes);
 	peer->socket->transport->send(peer, pkts);
@@ -66,7 +61,7 @@ static void seal_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
 	}
 	__skb_queue_head_init(&pkts);
 	__skb_queue_tail(&pkts, skb);
-	send_sealed(slot->peer, &pkts);
+	send_sealed(slot->peer, &pkts, ovpn_packets(skb), skb->len);
 }
 
 /* Called for each packet of a train whose encryption took longer */
@@ -87,6 +82,8 @@ static void train_sealed(struct ovpn_key_slot *slot, struct sk_buff *train,
  * @left: how many ids there are
  * @bytes: bytes of plain text so far
  * @sealed: the packets that are ready
+ * @sealed_count: how many these are
+ * @sealed_bytes: how many bytes they have
  */
 struct sealing {
 	struct ovpn_key_slot *slot;
@@ -94,7 +91,17 @@ struct sealing {
 	unsigned int left;
 	unsigned int bytes;
 	struct sk_buff_head sealed;
+	unsigned int sealed_count;
+	unsigned int sealed_bytes;
 };
+
+static void is_sealed(struct sealing *s, struct sk_buff *skb,
+		      unsigned int count)
+{
+	s->sealed_count += count;
+	s->sealed_bytes += skb->len;
+	__skb_queue_tail(&s->sealed, skb);
+}
 
 /* Seal a packet in place */
 static void seal_one(struct sealing *s, struct sk_buff *skb)
@@ -105,7 +112,7 @@ static void seal_one(struct sealing *s, struct sk_buff *skb)
 	s->bytes += skb->len;
 	err = ovpn_aead_seal(s->slot, skb, s->packet_id++, seal_done);
 	if (likely(!err))
-		__skb_queue_tail(&s->sealed, skb);
+		is_sealed(s, skb, 1);
 	else if (err != -EINPROGRESS)
 		seal_failed(s->slot->peer, skb, err);
 }
@@ -152,7 +159,7 @@ static bool seal_train(struct sealing *s, struct ovpn_cutter *cutter)
 
 	failed = READ_ONCE(ovpn_send_cb(train)->failed);
 	if (likely(!failed))
-		__skb_queue_tail(&s->sealed, train);
+		is_sealed(s, train, ovpn_packets(train));
 	else
 		seal_failed(slot->peer, train, -EIO);
 	return true;
@@ -211,7 +218,7 @@ static unsigned int send_with(struct ovpn_peer *peer,
 	}
 	ovpn_traffic_add(peer->stats, OVPN_VPN_TX, granted - s.left, s.bytes);
 	ovpn_stamp(&peer->last_tx, ovpn_now());
-	send_sealed(peer, &s.sealed);
+	send_sealed(peer, &s.sealed, s.sealed_count, s.sealed_bytes);
 	return granted;
 }
 

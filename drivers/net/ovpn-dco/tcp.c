@@ -186,12 +186,15 @@ static void open_data(struct reading *reading)
 {
 	struct ovpn_socket *os = reading->os;
 	struct ovpn_peer *peer = rcu_dereference(os->peer);
+	struct sk_buff *skb;
 
-	if (likely(peer))
-		ovpn_receive(peer, &reading->data);
-	else
+	if (unlikely(!peer)) {
 		ovpn_drop_queue(reading->ovpn, NULL, &reading->data,
 				OVPN_DROP_RX_UNKNOWN_PEER);
+		return;
+	}
+	while ((skb = __skb_dequeue(&reading->data)))
+		ovpn_receive(peer, skb);
 }
 
 /* A packet is complete: whose is it? */

@@ -92,7 +92,6 @@ static void receive_large(struct ovpn_dev *ovpn, struct sk_buff *skb)
  */
 static int udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
 {
-	struct sk_buff_head pkts;
 	struct ovpn_socket *os;
 	struct ovpn_peer *peer;
 	struct ovpn_dev *ovpn;
@@ -136,9 +135,7 @@ static int udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
 	}
 
 	__skb_pull(skb, sizeof(struct udphdr));
-	__skb_queue_head_init(&pkts);
-	__skb_queue_tail(&pkts, skb);
-	ovpn_receive(peer, &pkts);
+	ovpn_receive(peer, skb);
 	return 0;
 }
 
