@@ -203,7 +203,7 @@ static void ethtool(void)
 	CHECK_ERR(0, ovpn_link_del(ns, "ovpn0"));
 }
 
-static void counters_and_flags(void)
+static void counters(void)
 {
 	static const char *const zero[] = {
 		"rx_drop_short", "rx_drop_auth", "tx_drop_no_peer", "peers",
@@ -218,13 +218,72 @@ static void counters_and_flags(void)
 		if (CHECK_MSG(!ethtool_stat(ns, "ovpn0", zero[i], &value),
 			      "no counter %s", zero[i]))
 			CHECK_EQ(0, value);
-	CHECK_ERR(0, ethtool_get_flag(ns, "ovpn0", "loose-rpf"));
-	CHECK_ERR(0, ethtool_set_flag(ns, "ovpn0", "loose-rpf", true));
-	CHECK_ERR(1, ethtool_get_flag(ns, "ovpn0", "loose-rpf"));
-	CHECK_ERR(0, ethtool_set_flag(ns, "ovpn0", "loose-rpf", false));
-	CHECK_ERR(0, ethtool_get_flag(ns, "ovpn0", "loose-rpf"));
-	CHECK_ERR(-ENOENT, ethtool_get_flag(ns, "ovpn0", "no-such-flag"));
 	CHECK_ERR(0, ovpn_link_del(ns, "ovpn0"));
+}
+
+/* What a new device has, as in the README. */
+static const struct flag {
+	const char *name;
+	bool on;
+} flags[] = {
+	{ "loose-rpf", false },
+	{ "udp-gso", true },
+	{ "udp-gro", true },
+	{ "path-mtu", true },
+	{ "copy-dscp", false },
+	{ "copy-ecn", true },
+};
+
+#define FLAGS	ARRAY_SIZE(flags)
+
+/* All flags of a device, but one, as they were made. */
+static void check_flags(const char *dev, unsigned int other)
+{
+	unsigned int i;
+	int want, got;
+
+	for (i = 0; i < FLAGS; i++) {
+		want = i == other ? !flags[i].on : flags[i].on;
+		got = ethtool_get_flag(ns, dev, flags[i].name);
+		CHECK_MSG(got == want, "%s of %s is %d, wanted %d",
+			  flags[i].name, dev, got, want);
+	}
+}
+
+static void private_flags(void)
+{
+	char text[4096];
+	unsigned int i;
+
+	CHECK_GE(1, ovpn_link_new(ns, "ovpn0", OVPN_MODE_MP));
+	CHECK_GE(1, ovpn_link_new(ns, "ovpn1", OVPN_MODE_P2P));
+	check_flags("ovpn0", FLAGS);
+	check_flags("ovpn1", FLAGS);
+	for (i = 0; i < FLAGS; i++) {
+		CHECK_ERR(0, ethtool_set_flag(ns, "ovpn0", flags[i].name,
+					      !flags[i].on));
+		check_flags("ovpn0", i);
+		check_flags("ovpn1", FLAGS);
+		CHECK_ERR(0, ethtool_set_flag(ns, "ovpn0", flags[i].name,
+					      flags[i].on));
+		check_flags("ovpn0", FLAGS);
+	}
+	CHECK_ERR(-ENOENT, ethtool_get_flag(ns, "ovpn0", "no-such-flag"));
+
+	/* there are no others, and the names are what ethtool(8) takes */
+	netns_run(ns, "ethtool --set-priv-flags ovpn0 udp-gro off copy-dscp on");
+	CHECK_EQ(0, netns_read(ns, text, sizeof(text),
+			       "ethtool --show-priv-flags ovpn0 | grep -c ':.*o[nf]'"));
+	CHECK_EQ(FLAGS, atoi(text));
+	CHECK_ERR(0, ethtool_get_flag(ns, "ovpn0", "udp-gro"));
+	CHECK_ERR(1, ethtool_get_flag(ns, "ovpn0", "copy-dscp"));
+	CHECK_ERR(1, ethtool_get_flag(ns, "ovpn0", "udp-gso"));
+	CHECK_ERR(0, ovpn_link_del(ns, "ovpn0"));
+	/* a new device of that name begins anew */
+	CHECK_GE(1, ovpn_link_new(ns, "ovpn0", OVPN_MODE_MP));
+	check_flags("ovpn0", FLAGS);
+	CHECK_ERR(0, ovpn_link_del(ns, "ovpn0"));
+	CHECK_ERR(0, ovpn_link_del(ns, "ovpn1"));
 }
 
 static void features(void)
@@ -407,7 +466,8 @@ static const struct ktap_case cases[] = {
 	{ "type, flags, MTU, carrier", properties },
 	{ "MTU from 68 to what is left of 65535", mtu_limits },
 	{ "ethtool: driver, version, link settings", ethtool },
-	{ "ethtool: counters at zero, private flag", counters_and_flags },
+	{ "ethtool: counters at zero", counters },
+	{ "ethtool: private flags", private_flags },
 	{ "ethtool: offloads that let large packets in", features },
 	{ "moved between namespaces with its peers", moved },
 	{ "deleted with peers", deleted_with_peers },
