@@ -28,10 +28,6 @@
 #include "data_util.h"
 #include "family.h"
 
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT	103
-#endif
-
 #define BULK		(2 << 20)
 #define CHUNK		65536
 #define PEER_ID		66
@@ -466,9 +462,8 @@ static void check_segments(struct data_bed *bed, struct data_far *far,
 	ssize_t len;
 
 	fill(sent, total, size);
-	CHECK_EQ(0, setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size,
-			       sizeof(size)));
-	CHECK_EQ(total, udp_send(fd, NULL, dst, DATA_PORT, sent, total));
+	CHECK_EQ(total, udp_send_segments(fd, dst, DATA_PORT, sent, total,
+					  size));
 	for (off = 0; ktap_good() && off < total; off += want) {
 		want = total - off < (size_t)size ? total - off : (size_t)size;
 		len = data_far_recv(far, got, &h, NULL);

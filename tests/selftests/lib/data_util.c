@@ -18,12 +18,13 @@
 
 /* Every reason of "ethtool -S" for a drop. */
 static const char * const reasons[DATA_DROPS] = {
-	"rx_drop_short", "rx_drop_unknown_peer", "rx_drop_unknown_key",
-	"rx_drop_auth", "rx_drop_replay", "rx_drop_old", "rx_drop_id_zero",
-	"rx_drop_not_ip", "rx_drop_rpf", "rx_drop_nomem", "rx_drop_crypto",
-	"rx_drop_down", "rx_drop_backlog",
+	"rx_drop_short", "rx_drop_data_v1", "rx_drop_unknown_peer",
+	"rx_drop_unknown_key", "rx_drop_auth", "rx_drop_replay", "rx_drop_old",
+	"rx_drop_id_zero", "rx_drop_not_ip", "rx_drop_rpf", "rx_drop_ecn",
+	"rx_drop_nomem", "rx_drop_crypto", "rx_drop_down", "rx_drop_backlog",
 	"tx_drop_not_ip", "tx_drop_no_peer", "tx_drop_no_key",
-	"tx_drop_key_used_up", "tx_drop_too_long", "tx_drop_nomem",
+	"tx_drop_key_used_up", "tx_drop_too_long", "tx_drop_path_mtu",
+	"tx_drop_nomem",
 	"tx_drop_gso", "tx_drop_checksum", "tx_drop_crypto", "tx_drop_no_route",
 	"tx_drop_loop", "tx_drop_backlog", "tx_drop_no_connection",
 };
@@ -293,6 +294,36 @@ bool data_far_send_id(const struct data_far *far, uint32_t packet_id,
 bool data_far_send(struct data_far *far, const void *plain, size_t len)
 {
 	return data_far_send_id(far, far->next++, plain, len);
+}
+
+void data_batch_add_raw(struct data_batch *batch, const void *packet,
+			size_t len)
+{
+	if (!batch->len)
+		batch->size = len;
+	if (len > batch->size || batch->len % batch->size ||
+	    batch->len + len > sizeof(batch->data))
+		ktap_bail("no room for %zu bytes in a batch", len);
+	memcpy(batch->data + batch->len, packet, len);
+	batch->len += len;
+}
+
+void data_batch_add(struct data_batch *batch, struct data_far *far,
+		    const void *plain, size_t len)
+{
+	uint8_t packet[WIRE_MAX];
+
+	len = wire_seal(&far->seal, far->id, far->next++, plain, len, packet);
+	data_batch_add_raw(batch, packet, len);
+}
+
+bool data_batch_send(const struct data_far *far, struct data_batch *batch)
+{
+	size_t len = batch->len;
+
+	batch->len = 0;
+	return CHECK_EQ(len, udp_send_segments(far->fd, far->to, far->to_port,
+					       batch->data, len, batch->size));
 }
 
 ssize_t data_far_recv_raw(const struct data_far *far, void *packet,

@@ -150,6 +150,22 @@ bool data_far_send_id(const struct data_far *far, uint32_t packet_id,
 bool data_far_send_raw(const struct data_far *far, const void *packet,
 		       size_t len);
 
+/*
+ * Datagrams that reach the near end as one large packet: all as long as the first,
+ * only the last may be shorter. Begins with all zero, and is empty once it is sent.
+ */
+struct data_batch {
+	uint8_t data[WIRE_MAX - 64];
+	size_t len;
+	size_t size;		/* of the first */
+};
+
+void data_batch_add(struct data_batch *batch, struct data_far *far,
+		    const void *plain, size_t len);
+void data_batch_add_raw(struct data_batch *batch, const void *packet,
+			size_t len);
+bool data_batch_send(const struct data_far *far, struct data_batch *batch);
+
 /* Receives a packet as it is; like udp_recv(). */
 ssize_t data_far_recv_raw(const struct data_far *far, void *packet,
 			  int timeout_ms, struct udp_source *source);
@@ -203,7 +219,7 @@ struct data_dev {
 /* "ip -s link" of a device. */
 void data_dev_counters(struct netns *ns, const char *dev, struct data_dev *c);
 
-#define DATA_DROPS	26
+#define DATA_DROPS	29
 
 struct data_drops {
 	uint64_t count[DATA_DROPS];

@@ -6,6 +6,7 @@
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 
 #include "ktap.h"
@@ -137,6 +138,48 @@ size_t inner_echo(void *packet, bool reply, const char *src, const char *dst,
 	return head + size;
 }
 
+uint8_t inner_tos(const void *packet)
+{
+	const uint8_t *in = packet;
+
+	return in[0] >> 4 == 4 ? in[1] : (in[0] << 4 | in[1] >> 4) & 0xff;
+}
+
+static void ip4_sum(uint8_t *packet)
+{
+	struct iphdr *ip = (struct iphdr *)packet;
+
+	ip->check = 0;
+	ip->check = fold(sum_words(0, packet, ip->ihl * 4));
+}
+
+void inner_set_tos(void *packet, uint8_t tos)
+{
+	uint8_t *out = packet;
+
+	if (out[0] >> 4 == 4) {
+		out[1] = tos;
+		ip4_sum(out);
+	} else {
+		out[0] = 0x60 | tos >> 4;
+		out[1] = (out[1] & 0xf) | tos << 4;
+	}
+}
+
+void inner_tcp_sums(void *packet, size_t len)
+{
+	uint8_t *out = packet;
+	bool v6 = out[0] >> 4 == 6;
+	size_t head = v6 ? sizeof(struct ip6_hdr) : (out[0] & 0xf) * 4;
+	struct tcphdr *tcp = (struct tcphdr *)(out + head);
+
+	if (!v6)
+		ip4_sum(out);
+	tcp->check = 0;
+	tcp->check = fold(sum_words(pseudo_sum(out, v6, IPPROTO_TCP, len - head),
+				    tcp, len - head));
+}
+
 /* The IP header; its length, 0 if the packet is not what it says. */
 static size_t parse_ip(const uint8_t *in, size_t len, struct inner *inner)
 {
@@ -191,12 +234,14 @@ static void parse_transport(const uint8_t *ip, const uint8_t *in, size_t len,
 		inner->echo_type = icmp.type;
 		inner->echo_id = ntohs(icmp.un.echo.id);
 		inner->echo_seq = ntohs(icmp.un.echo.sequence);
-	} else {
+	} else if (inner->proto != IPPROTO_TCP) {
 		return;
 	}
 	/* UDP and ICMP headers are both 8 bytes long */
-	inner->data += sizeof(udp);
-	inner->len -= sizeof(udp);
+	if (inner->proto != IPPROTO_TCP) {
+		inner->data += sizeof(udp);
+		inner->len -= sizeof(udp);
+	}
 	if (inner->proto != IPPROTO_ICMP)
 		sum = pseudo_sum(ip, v6, inner->proto, len);
 	if (fold(sum_words(sum, in, len)))

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -16,9 +17,13 @@
 #include "netns.h"
 #include "wire.h"
 
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT	103
+#endif
+
 union control {
 	struct cmsghdr head;	/* for its alignment */
-	char room[128];
+	char room[256];
 };
 
 socklen_t addr_make(union addr *a, int family, const char *text, uint16_t port)
@@ -82,9 +87,11 @@ int udp_socket(struct netns *ns, const char *addr, uint16_t port)
 
 	len = addr_make(&a, family, addr, port);
 	if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) ||
+	    setsockopt(fd, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on)) ||
 	    (family == AF_INET6 &&
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on))))
-		ktap_bail("PKTINFO: %m");
+	     (setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) ||
+	      setsockopt(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof(on)))))
+		ktap_bail("PKTINFO, RECVTOS: %m");
 	/* bursts are to be lost nowhere but where a test wants it */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 	if (bind(fd, &a.sa, len))
@@ -154,6 +161,7 @@ static void get_source(struct msghdr *msg, struct udp_source *source)
 	struct in6_pktinfo info6;
 	struct in_pktinfo info4;
 	struct cmsghdr *cmsg;
+	int tclass;
 
 	memset(source, 0, sizeof(*source));
 	source->port = ntohs(a->in.sin_port);
@@ -172,8 +180,38 @@ static void get_source(struct msghdr *msg, struct udp_source *source)
 			   cmsg->cmsg_type == IPV6_PKTINFO) {
 			memcpy(&info6, CMSG_DATA(cmsg), sizeof(info6));
 			print_in6(&info6.ipi6_addr, source->local);
+		} else if (cmsg->cmsg_level == IPPROTO_IP &&
+			   cmsg->cmsg_type == IP_TOS) {
+			source->tos = *CMSG_DATA(cmsg);
+		} else if (cmsg->cmsg_level == IPPROTO_IPV6 &&
+			   cmsg->cmsg_type == IPV6_TCLASS) {
+			memcpy(&tclass, CMSG_DATA(cmsg), sizeof(tclass));
+			source->tos = tclass;
 		}
 	}
+}
+
+void udp_set_tos(int fd, uint8_t tos)
+{
+	int value = tos;
+
+	if (setsockopt(fd, IPPROTO_IP, IP_TOS, &value, sizeof(value)) ||
+	    (family_of(fd) == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &value, sizeof(value))))
+		ktap_bail("IP_TOS: %m");
+}
+
+ssize_t udp_send_segments(int fd, const char *to, uint16_t port,
+			  const void *data, size_t len, int size)
+{
+	int none = 0;
+	ssize_t sent;
+
+	if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)))
+		return -errno;
+	sent = udp_send(fd, NULL, to, port, data, len);
+	setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof(none));
+	return sent;
 }
 
 static bool readable(int fd, int timeout_ms)

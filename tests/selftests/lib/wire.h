@@ -97,11 +97,21 @@ struct inner {
 	uint16_t echo_seq;
 	const uint8_t *data;	/* behind the UDP or ICMP header */
 	size_t len;
-	bool checksums_good;	/* IPv4 header's and UDP's or ICMP's */
+	bool checksums_good;	/* IPv4 header's and TCP's, UDP's or ICMP's */
 };
 
 /* False if it is no complete IP packet of its stated length. */
 bool inner_parse(const void *packet, size_t len, struct inner *inner);
+
+/* Traffic class of a packet; another one, with the checksum to match. */
+uint8_t inner_tos(const void *packet);
+void inner_set_tos(void *packet, uint8_t tos);
+
+/*
+ * Computes the checksums of a whole TCP packet that has been changed, and its
+ * IPv4 header's.
+ */
+void inner_tcp_sums(void *packet, size_t len);
 
 /* ---- sockets ---- */
 
@@ -120,10 +130,21 @@ uint16_t udp_port(int fd);
 ssize_t udp_send(int fd, const char *from, const char *to, uint16_t port,
 		 const void *data, size_t len);
 
+/*
+ * Sends datagrams of @size bytes each, but for the last, as one packet: it stays
+ * one on virtual links, like what GRO has merged. Bytes sent or -errno.
+ */
+ssize_t udp_send_segments(int fd, const char *to, uint16_t port,
+			  const void *data, size_t len, int size);
+
+/* Traffic class of what is sent from now on; any ECN bits. */
+void udp_set_tos(int fd, uint8_t tos);
+
 struct udp_source {
 	char addr[INET6_ADDRSTRLEN];	/* mapped ones as plain IPv4 */
 	uint16_t port;
 	char local[INET6_ADDRSTRLEN];	/* where it was sent to */
+	uint8_t tos;			/* its traffic class */
 };
 
 /*
