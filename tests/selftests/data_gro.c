@@ -508,6 +508,39 @@ static void two_peers(struct data_bed *bed)
 	del(&far[0]);
 }
 
+/* Only what is authentic has the peer followed. */
+static void moves(struct data_bed *bed)
+{
+	uint64_t moved = ethtool_count(bed->near, TUN, "rx_float");
+	struct data_batch batch = { 0 };
+	const struct way *way = bed->arg;
+	struct data_far far;
+	uint16_t port;
+	unsigned int i;
+
+	if (!add(bed, &far))
+		return;
+	port = udp_port(far.fd);
+	close(far.fd);
+	far.fd = udp_socket(bed->far, way->addr, 0);
+	for (i = 0; i < 5; i++)
+		spoofed(&batch, &far);
+	data_batch_send(&far, &batch);
+	data_wait_count(bed, "rx_drop_auth", 5);
+	CHECK_EQ(port, port_of(bed, PEER_ID));
+
+	spoofed(&batch, &far);
+	for (i = 0; i < 5; i++)
+		put(&batch, &far, i);
+	data_batch_send(&far, &batch);
+	for (i = 0; i < 5; i++)
+		expect(bed, i);
+	if (CHECK_EQ(udp_port(far.fd), port_of(bed, PEER_ID)))
+		data_to_far(bed, &far, NULL, NULL);
+	data_wait_count(bed, "rx_float", moved + 1);
+	del(&far);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct data_bed *bed);
@@ -521,6 +554,7 @@ static const struct {
 	{ "control packets among them", control },
 	{ "keepalive among them", keepalives },
 	{ "of two peers", two_peers, OVPN_MODE_MP },
+	{ "from another place", moves },
 };
 
 int main(int argc, char **argv)

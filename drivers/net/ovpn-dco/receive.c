@@ -37,16 +37,39 @@ static void scrub(struct sk_buff *skb)
 }
 
 /**
- * struct receive_cb - in skb->cb of a packet that is opened from another buffer
- * @first: it is the first of its peer in that
+ * struct receive_cb - in skb->cb of a buffer that packets are opened from
+ * @header: IP's, which knows the interface of a link-local address
+ * @followed: the last peer that it has shown the whereabouts of; never followed
+ *	as a pointer
  */
 struct receive_cb {
-	bool first;
+	union {
+		struct inet_skb_parm h4;
+#if IS_ENABLED(CONFIG_IPV6)
+		struct inet6_skb_parm h6;
+#endif
+	} header;
+	const struct ovpn_peer *followed;
 };
 
-static struct receive_cb *receive_cb(const struct sk_buff *skb)
+static struct receive_cb *receive_cb(struct sk_buff *skb)
 {
+	BUILD_BUG_ON(sizeof(struct receive_cb) > sizeof(skb->cb));
 	return (struct receive_cb *)skb->cb;
+}
+
+/* All that is in one buffer has come the same way: look once for each peer, at what
+ * is authentic. Another processor that does so too does no harm.
+ */
+static void follow(struct ovpn_peer *peer, struct sk_buff *skb,
+		   struct sk_buff *from)
+{
+	if (from) {
+		if (likely(READ_ONCE(receive_cb(from)->followed) == peer))
+			return;
+		WRITE_ONCE(receive_cb(from)->followed, peer);
+	}
+	ovpn_peer_follow(peer, from ?: skb);
 }
 
 /* GRO merges TCP. For other packets it looks in vain, for a socket as well, unless
@@ -67,9 +90,7 @@ static void deliver(struct ovpn_peer *peer, struct sk_buff *skb, bool fresh)
 	unsigned int len = skb->len;
 
 	/* A buffer of our own has nothing of the outer packet */
-	if (fresh)
-		receive_cb(skb)->first = false;
-	else
+	if (!fresh)
 		scrub(skb);
 	/* The peer's stack made it, and it has not changed since */
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
@@ -206,10 +227,8 @@ static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
 	}
 
 	ovpn_stamp(&peer->last_rx, now);
-	/* All that is in one buffer has come the same way */
-	if (likely(verdict == OVPN_REPLAY_NEWEST) &&
-	    (!from || receive_cb(skb)->first))
-		ovpn_peer_follow(peer, from ?: skb);
+	if (likely(verdict == OVPN_REPLAY_NEWEST))
+		follow(peer, skb, from);
 
 	tos = tos_of(peer, from ?: skb);
 	__skb_pull(skb, OVPN_HEADER_LEN);
@@ -260,6 +279,7 @@ void ovpn_receive_prepare(struct ovpn_dev *ovpn, struct sk_buff *skb)
 	skb_ext_reset(skb);
 	skb_orphan(skb);
 	skb->dev = ovpn->dev;
+	receive_cb(skb)->followed = NULL;
 }
 
 /**
@@ -269,14 +289,13 @@ void ovpn_receive_prepare(struct ovpn_dev *ovpn, struct sk_buff *skb)
  *	ovpn_receive_prepare() done. It stays as it is, and the caller's.
  * @offset: where in it the packet begins
  * @len: how long that is
- * @first: the first of its peer in @from
  *
  * The packet is opened from where it is into a buffer of its own.
  *
  * Context: BH off, rcu_read_lock held.
  */
 void ovpn_receive_part(struct ovpn_peer *peer, struct sk_buff *from,
-		       unsigned int offset, unsigned int len, bool first)
+		       unsigned int offset, unsigned int len)
 {
 	struct ovpn_dev *ovpn = peer->ovpn;
 	struct sk_buff *skb;
@@ -293,7 +312,6 @@ void ovpn_receive_part(struct ovpn_peer *peer, struct sk_buff *from,
 		return;
 	}
 	__skb_put(skb, len);
-	receive_cb(skb)->first = first;
 	hdr = ovpn_receive_range(from, offset, OVPN_HEADER_LEN);
 	if (likely(hdr)) {
 		memcpy(skb->data, hdr, OVPN_HEADER_LEN);
@@ -320,7 +338,7 @@ void ovpn_receive(struct ovpn_peer *peer, struct sk_buff *skb)
 	ovpn_receive_prepare(ovpn, skb);
 	/* Somebody else may be looking at it, or it is in pieces */
 	if (unlikely(skb_is_nonlinear(skb) || skb_cloned(skb))) {
-		ovpn_receive_part(peer, skb, 0, skb->len, true);
+		ovpn_receive_part(peer, skb, 0, skb->len);
 		consume_skb(skb);
 		return;
 	}

@@ -47,6 +47,6 @@ static inline const void *ovpn_receive_range(const struct sk_buff *skb,
 void ovpn_receive(struct ovpn_peer *peer, struct sk_buff *skb);
 void ovpn_receive_prepare(struct ovpn_dev *ovpn, struct sk_buff *skb);
 void ovpn_receive_part(struct ovpn_peer *peer, struct sk_buff *from,
-		       unsigned int offset, unsigned int len, bool first);
+		       unsigned int offset, unsigned int len);
 
 #endif /* _OVPN_RECEIVE_H */

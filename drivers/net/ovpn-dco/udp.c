@@ -62,7 +62,6 @@ static void receive_large(struct ovpn_dev *ovpn, struct sk_buff *skb)
 	unsigned int size = skb_shinfo(skb)->gso_size, offset, len;
 	struct ovpn_peer *peer = NULL;
 	u32 op, last = 0;
-	bool first;
 
 	ovpn_receive_prepare(ovpn, skb);
 	for (offset = sizeof(struct udphdr); offset < skb->len; offset += size) {
@@ -71,14 +70,13 @@ static void receive_large(struct ovpn_dev *ovpn, struct sk_buff *skb)
 			ovpn_drop_count(ovpn, OVPN_DROP_RX_SHORT, 1);
 			continue;
 		}
-		first = !peer || op != last;
-		if (unlikely(first)) {
+		if (unlikely(!peer || op != last)) {
 			last = op;
 			peer = sender(ovpn, skb, op);
 		}
 		/* Whoever marked it has looked: they are data packets */
 		if (likely(peer))
-			ovpn_receive_part(peer, skb, offset, len, first);
+			ovpn_receive_part(peer, skb, offset, len);
 		else
 			ovpn_drop_count(ovpn, OVPN_DROP_RX_UNKNOWN_PEER, 1);
 	}
