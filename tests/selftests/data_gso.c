@@ -446,6 +446,92 @@ static void large_datagrams(struct data_bed *bed)
 	far_device_close(bed, &far, &dev);
 }
 
+/* ---- private flags ---- */
+
+/* Switches all of them, one after the other, as fast as it can. */
+struct switcher {
+	struct data_bed *bed;
+	bool stop;
+	unsigned int switched;
+	int err;
+};
+
+static void *switch_flags(void *arg)
+{
+	static const char *const names[] = {
+		"udp-gso", "udp-gro", "path-mtu", "copy-ecn", "copy-dscp",
+		"loose-rpf",
+	};
+	struct switcher *s = arg;
+	struct netns *ns;
+	const char *name;
+	unsigned int i;
+
+	for (i = 0; !s->err && !__atomic_load_n(&s->stop, __ATOMIC_SEQ_CST); i++) {
+		ns = i & 1 ? s->bed->near : s->bed->far;
+		name = names[i / 2 % ARRAY_SIZE(names)];
+		s->err = ethtool_set_flag(ns, TUN, name,
+					  !ethtool_get_flag(ns, TUN, name));
+		s->switched++;
+	}
+	return NULL;
+}
+
+#define BURST		12
+#define BURST_LEN	1200
+
+/* A few datagrams in one go; all of them have to arrive. */
+static bool burst(int from, int to, const char *addr, unsigned int seed)
+{
+	uint8_t sent[BURST * BURST_LEN], got[2048];
+	unsigned int i;
+
+	fill(sent, sizeof(sent), seed);
+	if (!CHECK_EQ(sizeof(sent),
+		      udp_send_segments(from, addr, DATA_PORT, sent,
+					sizeof(sent), BURST_LEN)))
+		return false;
+	for (i = 0; i < BURST; i++)
+		if (!CHECK_EQ(BURST_LEN, udp_recv(to, got, sizeof(got),
+						  DATA_WAIT_MS, NULL)) ||
+		    !CHECK_MEMEQ(sent + i * BURST_LEN, got, BURST_LEN))
+			return false;
+	return true;
+}
+
+/* They are for packets to come: those that are under way get there. */
+static void flags_switched(struct data_bed *bed)
+{
+	struct switcher s = { .bed = bed };
+	struct data_drops before;
+	struct far_device dev;
+	struct data_far far;
+	pthread_t thread;
+	int from, to, i;
+
+	if (!far_device_add(bed, &far, &dev))
+		return;
+	data_drops_read(bed, &before);
+	from = udp_socket(bed->near, VPN_NEAR4, 0);
+	to = udp_socket(bed->far, VPN_FAR4, DATA_PORT);
+	if (!CHECK_EQ(0, pthread_create(&thread, NULL, switch_flags, &s)))
+		return;
+	for (i = 0; i < 150; i++)
+		if (!burst(from, to, VPN_FAR4, i) ||
+		    !burst(to, bed->sink, VPN_NEAR4, i))
+			break;
+	bulk_both_ways(bed, BY_WRITE);
+	__atomic_store_n(&s.stop, true, __ATOMIC_SEQ_CST);
+	pthread_join(thread, NULL);
+	CHECK_ERR(0, s.err);
+	/* or this shows nothing */
+	CHECK_GE(100, s.switched);
+	data_check_no_drops(bed, &before);
+	close(from);
+	close(to);
+	far_device_close(bed, &far, &dev);
+}
+
 /* ---- what is cut, as the wire shows it ---- */
 
 /* One send of several datagrams; the far end is libcrypto. */
@@ -722,6 +808,7 @@ int main(int argc, char **argv)
 		{ "TCP bulk with a large MTU", .run = bulk_large_mtu },
 		{ "large datagrams", .run = large_datagrams },
 		{ "longer than any MTU", .run = too_long },
+		{ "private flags switched", .run = flags_switched },
 	};
 
 	(void)argc;
