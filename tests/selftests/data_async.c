@@ -269,6 +269,7 @@ static const struct {
 	{ "key slots", "./data_keys 'key deleted' stream again used" },
 	{ "roaming", "./data_float 'older packet: IPv4'" },
 	{ "bulk", "./data_gso cut 'packet sockets'" },
+	{ "merged datagrams", "./data_gro IPv4 && ./data_ecn batches" },
 	{ "in flight, over TCP",
 	  DATA_OVER_TCP "=1 ./data_async in-flight peer" },
 	{ "TCP connections",
