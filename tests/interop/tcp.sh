@@ -180,7 +180,7 @@ handshakes_reach()
 # time for one.
 slow_line()
 {
-	local dev before seconds=$((4 + 4 * PATIENCE))
+	local dev before seconds=$((4 + 6 * PATIENCE))
 
 	# Or as long as it sleeps by itself, see renegotiation.sh.
 	[ "$OPENVPN" = 2.6 ] || seconds=40
