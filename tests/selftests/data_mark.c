@@ -13,6 +13,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
+#include "condition.h"
 #include "data_util.h"
 
 #define PEER_ID		55
@@ -63,6 +64,8 @@ static void second_link(struct data_bed *bed)
 		  "addr add %s dev lo\n"
 		  "link set w1 up\n"
 		  "E", w->far_len);
+	condition_link(bed->near, "w0");
+	condition_link(bed->far, "w1");
 	netns_run(bed->near, "%s -batch - <<-E\n"
 		  "route add %s via %s dev " NEAR_VETH " metric 10\n"
 		  "route add %s via %s dev w0 metric 20\n"

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "condition.h"
 #include "data_util.h"
 #include "family.h"
 #include "fixture.h"
@@ -75,6 +76,8 @@ static void bed_addresses(struct data_bed *bed)
 		  "addr add " FAR6_B "/64 dev " FAR_VETH " nodad\n"
 		  "addr add " FAR6 "/64 dev " FAR_VETH " nodad\n"
 		  "E");
+	condition_link(bed->near, NEAR_VETH);
+	condition_link(bed->far, FAR_VETH);
 }
 
 static void bed_open(struct data_bed *bed, const struct data_conf *conf)

@@ -10,6 +10,7 @@
 #include <netlink/netlink.h>
 #include <linux/rtnetlink.h>
 
+#include "condition.h"
 #include "family.h"
 #include "ktap.h"
 #include "netns.h"
@@ -68,7 +69,10 @@ int ovpn_link_new(struct netns *ns, const char *name, int mode)
 	}
 	ovpn_nest_end(msg, info);
 	err = request(ns, msg, NULL, NULL);
-	return err ? err : (int)netns_ifindex(ns, name);
+	if (err)
+		return err;
+	condition_device(ns, name);
+	return netns_ifindex(ns, name);
 }
 
 int ovpn_link_del(struct netns *ns, const char *name)

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "condition.h"
 #include "netns.h"
 
 #define MAX_AT_END	16
@@ -21,6 +22,7 @@
 
 struct netns {
 	int fd;
+	int kept;
 	char path[48];
 	char label[32];
 };
@@ -160,6 +162,7 @@ static struct netns *netns_of_thread(const char *label)
 	snprintf(ns->path, sizeof(ns->path), "/proc/%d/fd/%d", getpid(),
 		 ns->fd);
 	snprintf(ns->label, sizeof(ns->label), "%s", label);
+	ns->kept = -1;
 	return ns;
 }
 
@@ -211,6 +214,7 @@ struct netns *netns_new(const char *label)
 	if (unshare(CLONE_NEWNET))
 		ktap_bail("cannot make a network namespace: %m");
 	ns = netns_of_thread(label);
+	ns->kept = condition_netns();
 	netns_back(back);
 	netns_up(ns, "lo");
 	return ns;
@@ -220,6 +224,7 @@ void netns_free(struct netns *ns)
 {
 	if (!ns)
 		return;
+	condition_netns_end(ns->kept);
 	close(ns->fd);
 	free(ns);
 }
@@ -431,6 +436,8 @@ void netns_veth(struct netns *a, const char *name_a, struct netns *b,
 		b = netns_home();
 	netns_run(a, "ip link add name %s type veth peer name %s netns %s",
 		  name_a, name_b, b->path);
+	condition_link(a, name_a);
+	condition_link(b, name_b);
 	netns_up(a, name_a);
 	netns_up(b, name_b);
 }
