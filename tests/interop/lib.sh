@@ -24,6 +24,7 @@
 # A script that is run by a name that ends in -2.7 has OpenVPN 2.7 at both ends,
 # else 2.6; version_at says what a case wants otherwise.
 #
+# OVPN_TEST_CONDITION	what all scenarios have to cope with, see "conditions" below
 # OVPN_TEST_PROTOS	what scenario_over runs cases over in place of what the
 #			scripts say, of udp4 udp6 tcp4 tcp6
 # OVPN_TEST_IN_TREE	run with the kernel's own driver for OpenVPN 2.7, to see what
@@ -66,9 +67,12 @@ EACH="udp4 $EACH_TCP"
 
 # On a kernel that watches itself everything takes several times as long: there
 # scenarios take turns, the first is over TCP, the second over UDP, and so on,
-# unless the tests are to be thorough.
-TAKE_TURNS=
-[ "$PATIENCE" -lt 6 ] || [ "${OVPN_ABUSE_SCALE:-100}" -ge 100 ] || TAKE_TURNS=1
+# unless the tests are to be thorough. Under a condition as well, but those are more
+# about UDP.
+TURNS=()
+[ "$PATIENCE" -lt 6 ] || TURNS=(tcp4 udp4)
+[ -z "${OVPN_TEST_CONDITION:-}" ] || TURNS=(udp4 tcp4)
+[ "${OVPN_ABUSE_SCALE:-100}" -lt 100 ] || TURNS=()
 
 # More lines for the clients of network().
 CLIENT_LINES=()
@@ -221,6 +225,66 @@ wait_disconnect()
 	wait_log s "$1/.*($seen|$told)" "$2"
 }
 
+# --- conditions --------------------------------------------------------------
+
+# under CONDITION: is this what the scenarios have to cope with?
+#
+#	flags-off	the private flags of our devices the other way round
+#	offloads-off	the links between hosts leave nothing to the device
+#	gro		these links cut what they send, and merge what they receive
+#	tcpdump		on every host, on all devices
+#	netem		packets between hosts get lost, overtake each other, come twice
+under()
+{
+	[ "${OVPN_TEST_CONDITION:-}" = "$1" ]
+}
+
+# On a link between two hosts, which has just been made: link_condition HOST DEVICE
+link_condition()
+{
+	if under offloads-off; then
+		on "$1" ethtool -K "$2" tso off gso off gro off tx off rx off >/dev/null
+	elif under gro; then
+		on "$1" ethtool -K "$2" tso off gso off gro on >/dev/null
+	elif under netem && [ "$1" = r ]; then
+		on r tc qdisc add dev "$2" root netem delay 4ms 1ms loss 1% reorder 5% duplicate 1%
+	fi
+}
+
+# On new hosts: host_condition NAME...
+host_condition()
+{
+	local host
+
+	under tcpdump || return 0
+	for host; do
+		nsenter --net="/run/netns/$TAG-$host" \
+			tcpdump -i any -Z root -w /dev/null >/dev/null 2>&1 &
+	done
+	for host; do
+		within 10 has_packet_socket "$host" || fail "$host: tcpdump does not run"
+	done
+}
+
+has_packet_socket()
+{
+	[ "$(on "$1" grep -c . /proc/net/packet)" -gt 1 ]
+}
+
+# Lines for an OpenVPN that makes a device. It may be without DCO.
+device_condition()
+{
+	under flags-off || return 0
+	cat >"$WORK/flags-off" <<-EOF
+		#!/bin/sh
+		ethtool -i "\$1" | grep -q '^driver: tun' ||
+			exec ethtool --set-priv-flags "\$1" udp-gso off udp-gro off \
+				path-mtu off copy-ecn off copy-dscp on
+	EOF
+	chmod +x "$WORK/flags-off"
+	printf '%s\n' "script-security 2" "up $WORK/flags-off"
+}
+
 # --- hosts -------------------------------------------------------------------
 
 ns()
@@ -294,6 +358,7 @@ new_hosts()
 			echo 0 >accept_ra
 			echo 1 >addr_gen_mode'
 	done
+	host_condition "$@"
 }
 
 # Some kernels have other links than ours in each namespace.
@@ -344,6 +409,10 @@ hosts()
 			"link set to-$host up"
 	done | ip -n "$TAG-r" -batch -
 	wait_links r
+	for host; do
+		link_condition "$host" eth0
+		link_condition r "to-$host"
+	done
 }
 
 # net_behind HOST: host nN (N as in cN, 0 for s) on a network behind HOST,
@@ -373,6 +442,8 @@ net_behind()
 	EOF
 	forwarding "$1"
 	wait_links "n$i"
+	link_condition "$1" eth1
+	link_condition "n$i" eth0
 }
 
 forwarding()
@@ -464,6 +535,7 @@ common_conf()
 		"ca $PKI/ca.crt" "cert $PKI/$1.crt" "key $PKI/$1.key" \
 		"data-ciphers AES-256-GCM"
 	[ -z "$NO_DCO" ] || echo disable-dco
+	device_condition
 }
 
 is_tcp()
@@ -754,8 +826,14 @@ dco()
 			fail "$host: tun0 is not listed as $kind device"
 		# Others may have a device of that kind, but not its counters.
 		[ -n "$IN_TREE" ] || counter "$host" peers >/dev/null
+		! under flags-off || flags_are_off "$host" || fail "$host: its flags are not off"
 		! has_tun_fd "$host" || fail "$host: OpenVPN has /dev/net/tun open"
 	done
+}
+
+flags_are_off()
+{
+	[[ $(on "$1" ethtool --show-priv-flags tun0) =~ udp-gro\ *:\ off ]]
 }
 
 has_tun_fd()
@@ -829,16 +907,17 @@ kernel_only()
 # Multicast of the stack itself (MLD reports on the tunnel) goes nowhere on a
 # server: it has no peer with that address, and from a client it fails the
 # reverse-path check, or comes before the first key. What was there before a host
-# was up does not count.
+# was up does not count. What comes twice has to be dropped once.
 no_drops()
 {
-	local host name value
+	local host name value allowed=tx_drop_no_peer
 
 	counted || return 0
+	! under netem || allowed=rx_drop_replay
 	for host; do
 		while read -r name value; do
 			case $name in
-			tx_drop_no_peer: | tx_drop_no_key: | rx_drop_rpf:) ;;
+			tx_drop_no_peer: | tx_drop_no_key: | rx_drop_rpf: | "$allowed:") ;;
 			rx_drop_unknown_key:)
 				[ "$value" -le "${EARLY[$host]:-0}" ] || fail "$host: $name $value" ;;
 			*_drop_*) [ "$value" -eq 0 ] || fail "$host: $name $value" ;;
@@ -849,7 +928,8 @@ no_drops()
 
 # --- traffic -----------------------------------------------------------------
 
-# ping_all HOST ADDRESS [COUNT [OPTIONS]]: every reply must arrive
+# ping_all HOST ADDRESS [COUNT [OPTIONS]]: every reply must arrive, once; where
+# packets get lost on purpose, one time out of a few
 #
 # For the last ones ping waits twice as long as for the slowest so far, or as
 # long as between two packets if that is longer: all at once and the default of
@@ -857,15 +937,18 @@ no_drops()
 # buffer holds two packets, and it pauses for a second when that is full.
 ping_all()
 {
-	local host=$1 address=$2 count=${3:-5} out
+	local host=$1 address=$2 count=${3:-5} tries=1 out
 
+	! under netem || tries=5
 	shift $(($# > 2 ? 3 : 2))
-	if ! out=$(on "$host" ping -n -q -W 5 -S 200000 \
-		-c "$count" -l "$count" "$@" "$address" 2>&1) ||
-	   ! [[ $out == *", 0% packet loss"* ]]; then
+	until out=$(on "$host" ping -n -q -W 5 -S 200000 \
+			-c "$count" -l "$count" "$@" "$address" 2>&1) &&
+	      [[ $out == *", 0% packet loss"* ]]; do
 		echo "$out"
-		fail "$host: ping $* $address lost packets"
-	fi
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || fail "$host: ping $* $address lost packets"
+	done
+	[[ $out != *duplicates* ]] || fail "$host: ping $* $address had answers twice: $out"
 }
 
 # A ping every 10 ms, until ping_stop. With that many replies on record, a lost
@@ -885,18 +968,25 @@ ping_stop()
 }
 
 # ping_gapless HOST MINIMUM
+#
+# Where packets get lost on purpose, one in ten may be missing.
 ping_gapless()
 {
+	local lossy=0
+
+	if under netem && ! is_tcp; then lossy=0.1; fi
 	sed -n 's/.*icmp_seq=\([0-9]*\) .*/\1/p' "$WORK/ping-$1" |
-		awk -v least="$2" '
+		awk -v least="$2" -v lossy="$lossy" '
 			seen[$1]++ { print "twice:", $1; bad = 1 }
 			$1 > last { last = $1 }
 			END {
 				for (i = 1; i <= last; i++)
 					if (!(i in seen)) {
 						print "lost:", i
-						bad = 1
+						lost++
 					}
+				if (lost > last * lossy)
+					bad = 1
 				if (last < least) {
 					print "only", last, "packets"
 					bad = 1
@@ -1097,8 +1187,8 @@ scenario_over()
 	shift 2
 	if [ -n "${OVPN_TEST_PROTOS:-}" ]; then
 		protos=$(same_transports "$protos")
-	elif [ "$protos" = "$EACH" ] && [ -n "$TAKE_TURNS" ]; then
-		[ $((${#NAMES[@]} % 2)) -eq 0 ] && protos=tcp4 || protos=udp4
+	elif [ "$protos" = "$EACH" ] && [ ${#TURNS[@]} -gt 0 ]; then
+		protos=${TURNS[${#NAMES[@]} % 2]}
 	fi
 	for proto in $protos; do
 		scenario "$name over $proto" over "$proto" "$@"

@@ -87,6 +87,8 @@ bind_dev()
 		route add ::/0 via fd98:101::1 dev eth1 metric 5000
 	EOF
 	wait_links r
+	link_condition r to-c1b
+	link_condition c1 eth1
 	on c1 nft -f - <<-EOF
 		table inet count {
 			counter wanted { }
