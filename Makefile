@@ -36,7 +36,7 @@ endif
 KMAKE = $(MAKE) -C $(KERNEL_SRC) M=$(TOP) $(if $(KERNEL_CC),CC=$(KERNEL_CC))
 
 .DEFAULT_GOAL := all
-.PHONY: all modules install demo check check-debug check-abuse check-package check-s390x build-matrix dist deb debug-kernels lint clean help prepared
+.PHONY: all modules install demo check check-conditions check-debug check-abuse check-package check-s390x build-matrix dist deb debug-kernels lint clean help prepared
 
 all: prepared
 	$(if $(KERNEL_NOTE),@echo "note: $(KERNEL_NOTE)")
@@ -78,8 +78,14 @@ demo:
 check:
 	@TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(KERNELS)
 
+# The same tests again, under conditions that ought to make no difference.
+check-conditions:
+	@CONDITIONS="$(or $(CONDITIONS),flags-off offloads-off gro tcpdump netem)" THOROUGH="$(THOROUGH)" \
+		TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(KERNELS)
+
 check-debug:
-	@THOROUGH="$(THOROUGH)" TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(DEBUG_KERNELS)
+	@CONDITIONS="$(CONDITIONS)" THOROUGH="$(THOROUGH)" TESTS="$(TESTS)" JOBS="$(JOBS)" \
+		$(TOP)/tests/vm/check $(DEBUG_KERNELS)
 
 # What check-debug has no time for.
 check-abuse:
@@ -137,6 +143,7 @@ help:
 	@echo 'make install      install it and tell depmod (as root)'
 	@echo 'make demo         see real OpenVPN use it, in a throw-away virtual machine'
 	@echo 'make check        run all tests in virtual machines'
+	@echo 'make check-conditions run tests again where all goes less well: loss, no offloads, tcpdump'
 	@echo 'make check-debug  run them, and some that break things, on kernels that watch themselves'
 	@echo 'make check-abuse  those that break things, as thoroughly as they can, which takes hours'
 	@echo 'make check-package install, upgrade and remove the Debian package on real systems'
@@ -151,6 +158,7 @@ help:
 	@echo 'TESTS="..."       what make check runs: lint, selftests, selftests/NAME, interop/NAME'
 	@echo 'KERNELS="6.1 7.3" Debian kernels that make check uses: 5.10, 6.1 (if none is named), 6.12, 7.3'
 	@echo 'KERNELS=NAME      the debugging kernel that make check-debug uses: kasan or kcsan, not both'
+	@echo 'CONDITIONS="..."  what make check-conditions runs tests under: flags-off offloads-off gro tcpdump netem'
 	@echo 'THOROUGH=1        make check-debug with all interop scenarios over UDP and TCP, and check-abuse'
 	@echo 'JOBS=N            virtual machines that make check runs side by side'
 	@echo 'KERNELS="6.1 7.3" ARCHS="amd64 s390x" all that make build-matrix builds for'

@@ -17,8 +17,10 @@
 # The last line counts the cases that the tests reported: "N passed, N failed,
 # N skipped". The exit status is 0 only if nothing failed and something ran.
 #
-# TIMEOUT_FACTOR  multiplies all limits: for slow machines
-# KMSG=1          names each test in the kernel's log when it starts
+# TIMEOUT_FACTOR       multiplies all limits: for slow machines
+# KMSG=1               names each test in the kernel's log when it starts
+# OVPN_TEST_CONDITION  what the tests are run under, for them to see to; it is added
+#                      to their names
 set -eu
 
 case ${1:-} in
@@ -31,6 +33,7 @@ if [ $# -lt 1 ] || [ ! -d "$1" ]; then
 fi
 dir=$(cd "$1" && pwd)
 label=$(basename "$dir")
+under=${OVPN_TEST_CONDITION:+ under $OVPN_TEST_CONDITION}
 shift
 
 tests_of_dir()
@@ -178,7 +181,7 @@ run_one()
 
 	: >"$output"
 	objects | sort >"$work/objects"
-	[ -z "${KMSG:-}" ] || echo "run_tests: $label/$name" >/dev/kmsg
+	[ -z "${KMSG:-}" ] || echo "run_tests: $label/$name$under" >/dev/kmsg
 	echo "# timeout set to $limit"
 	# The output goes through a file: a process that the test left behind
 	# must not keep the runner waiting for the end of a pipe.
@@ -210,9 +213,9 @@ run_one()
 	failed=$((failed + f))
 	skipped=$((skipped + s))
 	if [ "$f" -gt 0 ]; then
-		echo "not ok $number $label/$name # $why"
+		echo "not ok $number $label/$name$under # $why"
 	else
-		echo "ok $number $label/$name${why:+ # $why}"
+		echo "ok $number $label/$name$under${why:+ # $why}"
 	fi
 }
 
