@@ -36,7 +36,7 @@ endif
 KMAKE = $(MAKE) -C $(KERNEL_SRC) M=$(TOP) $(if $(KERNEL_CC),CC=$(KERNEL_CC))
 
 .DEFAULT_GOAL := all
-.PHONY: all modules install demo check check-conditions check-debug check-abuse check-package check-s390x build-matrix dist deb debug-kernels lint clean help prepared
+.PHONY: all modules install demo check check-conditions check-debug check-abuse check-package check-s390x build-matrix bench dist deb debug-kernels lint clean help prepared
 
 all: prepared
 	$(if $(KERNEL_NOTE),@echo "note: $(KERNEL_NOTE)")
@@ -107,6 +107,11 @@ debug-kernels:
 build-matrix:
 	@ARCHS="$(ARCHS)" JOBS="$(JOBS)" KERNELS="$(KERNELS)" $(TOP)/tests/build/matrix
 
+# What the module costs, in instructions, beside what else one could pick.
+bench:
+	@KERNELS="$(KERNELS)" WHAT="$(WHAT)" CIPHERS="$(CIPHERS)" TRANSPORTS="$(TRANSPORTS)" TESTS="$(TESTS)" \
+		RUNS="$(RUNS)" JOBS="$(JOBS)" PROFILE="$(PROFILE)" $(TOP)/tests/bench/bench
+
 # What is committed, nothing else.
 VERSION := $(shell cat $(TOP)/VERSION)
 TARBALL := $(TOP)/build/ovpn-dco-$(VERSION).tar.gz
@@ -149,6 +154,7 @@ help:
 	@echo 'make check-package install, upgrade and remove the Debian package on real systems'
 	@echo 'make check-s390x  run selftests where the bytes are in the other order, and a session with this'
 	@echo 'make build-matrix build for every kernel that Debian has, and show how it went'
+	@echo 'make bench        count the instructions that a tunnel costs, with this and with others'
 	@echo 'make deb          build the Debian package ovpn-dco-dkms from what is committed'
 	@echo 'make lint         checkpatch, sparse, gcc W=1, clang, shellcheck and the specs: silent when clean'
 	@echo 'make clean        remove everything that was built here'
@@ -161,4 +167,5 @@ help:
 	@echo 'CONDITIONS="..."  what make check-conditions runs tests under: flags-off offloads-off gro tcpdump netem'
 	@echo 'THOROUGH=1        make check-debug with all interop scenarios over UDP and TCP, and check-abuse'
 	@echo 'JOBS=N            virtual machines that make check runs side by side'
+	@echo 'WHAT="..." CIPHERS="..." TRANSPORTS="..." TESTS="..." RUNS=N PROFILE=1 for make bench, see tests/bench/bench'
 	@echo 'KERNELS="6.1 7.3" ARCHS="amd64 s390x" all that make build-matrix builds for'

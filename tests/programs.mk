@@ -48,7 +48,7 @@ $(PROGS): $(OUTPUT)/%: %.c $(LIB_OBJS) $(HEADERS)
 install: all
 	@mkdir -p $(INSTALL_PATH)
 	install -m 755 $(PROGS) $(TEST_PROGS) $(INSTALL_PATH)/
-	install -m 644 $(TEST_FILES) $(INSTALL_PATH)/
+	$(if $(TEST_FILES),install -m 644 $(TEST_FILES) $(INSTALL_PATH)/)
 	@for name in $(TEST_OVPN); do ln -sf "$$name" "$(INSTALL_PATH)/$$name-ovpn" || exit; done
 	@printf '%s\n' $(NAMES) >$(INSTALL_PATH)/list
 

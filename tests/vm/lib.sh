@@ -23,8 +23,8 @@ BUILD_IN=
 # name.
 WATCH=${WATCH:-}
 
-# Or it is one with a disk and a real dpkg ("package"), for tests/package, or one
-# of another architecture ("s390x").
+# Or it is one with a disk and a real dpkg ("package"), for tests/package, one of
+# another architecture ("s390x"), or one that measures ("bench"), for tests/bench.
 GUEST=${GUEST:-}
 
 # The architecture by Debian's name, the one of this machine's tools, and what the
@@ -64,10 +64,23 @@ test_dirs()
 {
 	local d dirs="selftests interop ${WATCH:+abuse}"
 
-	[ "$GUEST" != package ] || dirs=package
+	case $GUEST in package | bench) dirs=$GUEST ;; esac
 	for d in $dirs; do
 		[ ! -e "$top/tests/$d/Makefile" ] || echo "$d"
 	done
+}
+
+# side_by_side MOST: how many guests this machine has processors and memory for.
+side_by_side()
+{
+	local guests room
+
+	guests=$(nproc)
+	[ "$guests" -le "$1" ] || guests=$1
+	room=$(($(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo) / 1600000))
+	[ "$guests" -le "$room" ] || guests=$room
+	[ "$guests" -ge 1 ] || guests=1
+	echo "$guests"
 }
 
 # The version of the kernel's sources that apt would install.
@@ -166,19 +179,27 @@ enter()
 		exec chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C "$@"' sh "$root" "$@"
 }
 
-# build_module OUT HEADERS [ARG...]: build the module from a copy of the
-# sources in OUT, for the kernel that HEADERS belong to.
-build_module()
+# with_compiler COMMAND...: where there is the compiler for this release's kernel.
+with_compiler()
 {
-	local out=$1 headers=$2 root
+	local root
 	local -a where=()
 
-	shift 2
-	copy_module "$out"
 	if [ -n "$BUILD_IN" ]; then
 		root=$("$top/tests/build/root" "$BUILD_IN") || return 1
 		export SHARED="$build $cache"
 		where=(enter "$root")
 	fi
-	"${where[@]}" make -s -j "$(nproc)" -C "$headers" M="$out" ${cross:+CROSS_COMPILE="$cross"} "$@" modules
+	"${where[@]}" "$@"
+}
+
+# build_module OUT HEADERS [ARG...]: build the module from a copy of the
+# sources in OUT, for the kernel that HEADERS belong to.
+build_module()
+{
+	local out=$1 headers=$2
+
+	shift 2
+	copy_module "$out"
+	with_compiler make -s -j "$(nproc)" -C "$headers" M="$out" ${cross:+CROSS_COMPILE="$cross"} "$@" modules
 }
