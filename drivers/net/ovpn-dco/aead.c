@@ -66,6 +66,7 @@ static struct ovpn_crypt *crypt_get(struct crypto_aead *tfm)
 		return NULL;
 	crypt->size = size;
 	sg_init_table(crypt->sg, ARRAY_SIZE(crypt->sg));
+	sg_init_table(crypt->from_sg, ARRAY_SIZE(crypt->from_sg));
 	return crypt;
 }
 
@@ -199,8 +200,11 @@ static int pieces_of(struct sk_buff *skb, unsigned int offset, unsigned int len,
 	unsigned int count = 0, i, size, part;
 	const skb_frag_t *frag;
 
-	if (unlikely(offset < skb_headlen(skb) || skb_has_frag_list(skb)))
+	if (unlikely(offset < skb_headlen(skb) || skb_has_frag_list(skb))) {
+		/* It goes no further than the mark at the end */
+		sg_init_table(sg, max);
 		return skb_to_sgvec_nomark(skb, sg, offset, len);
+	}
 
 	offset -= skb_headlen(skb);
 	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++) {
@@ -228,14 +232,15 @@ static bool crypt_fill_from(struct ovpn_crypt *crypt, struct sk_buff *from,
 			    unsigned int offset, unsigned int len)
 {
 	struct scatterlist *sg = crypt->from_sg;
-	int pieces;
+	int pieces, i;
 
 	/* The last one is for the tag */
-	sg_init_table(sg, FROM_SG - 1);
 	pieces = pieces_of(from, offset, len, sg + 1, FROM_SG - 2);
 	if (unlikely(pieces < 0))
 		return false;
-	sg_unmark_end(&sg[FROM_SG - 2]);
+	/* One of them was the last before */
+	for (i = 1; i <= pieces; i++)
+		sg_unmark_end(&sg[i]);
 	sg[0] = crypt->sg[0];
 	sg[1 + pieces] = crypt->sg[2];
 	return true;
