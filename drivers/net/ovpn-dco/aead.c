@@ -72,7 +72,10 @@ static struct ovpn_crypt *crypt_get(struct crypto_aead *tfm)
 
 static void crypt_put(struct ovpn_crypt *crypt)
 {
-	kfree_sensitive(this_cpu_xchg(spare_crypt, crypt));
+	struct ovpn_crypt *other = this_cpu_xchg(spare_crypt, crypt);
+
+	if (unlikely(other))
+		kfree_sensitive(other);
 }
 
 /**
@@ -281,7 +284,8 @@ static int crypt_end(struct ovpn_crypt *crypt, struct ovpn_key_slot *slot,
 		percpu_ref_get(&slot->ref);
 		return err;
 	}
-	consume_skb(crypt->from);
+	if (crypt->from)
+		consume_skb(crypt->from);
 	crypt_put(crypt);
 	return err;
 }

@@ -75,27 +75,34 @@ static bool all_data(const struct sk_buff *skb, unsigned int offset)
 	return true;
 }
 
-static unsigned int mark(void *priv, struct sk_buff *skb,
-			 const struct nf_hook_state *state)
+static noinline void mark_large(struct sk_buff *skb,
+				const struct nf_hook_state *state)
 {
 	const struct udphdr *uh;
 	struct udphdr buf;
 
-	if (likely(!skb_is_gso(skb) ||
-		   skb_shinfo(skb)->gso_type != SKB_GSO_UDP_L4))
-		return NF_ACCEPT;
+	if (skb_shinfo(skb)->gso_type != SKB_GSO_UDP_L4)
+		return;
 	/* Whoever has a clone, as tcpdump does, would see the mark */
 	if (skb_cloned(skb))
-		return NF_ACCEPT;
+		return;
 	if (state->pf == NFPROTO_IPV4 ? ip_hdr(skb)->protocol != IPPROTO_UDP :
 					ipv6_hdr(skb)->nexthdr != IPPROTO_UDP)
-		return NF_ACCEPT;
+		return;
 
 	uh = skb_header_pointer(skb, skb_transport_offset(skb), sizeof(buf),
 				&buf);
 	if (uh && wanted(net_generic(state->net, gro_net_id), uh->dest) &&
 	    all_data(skb, skb_transport_offset(skb) + sizeof(*uh)))
 		skb_shinfo(skb)->gso_type |= SKB_GSO_UDP_TUNNEL;
+}
+
+/* Called for all packets to this host: the rest is out of the way of most */
+static unsigned int mark(void *priv, struct sk_buff *skb,
+			 const struct nf_hook_state *state)
+{
+	if (unlikely(skb_is_gso(skb)))
+		mark_large(skb, state);
 	return NF_ACCEPT;
 }
 
