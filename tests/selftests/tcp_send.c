@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 
+#include "condition.h"
 #include "data_util.h"
 #include "family.h"
 
@@ -712,7 +713,9 @@ static void no_delay(struct data_bed *bed)
 		waited += now_ms();
 	}
 	ktap_note("%lld ms for 25 packets", (long long)waited);
-	CHECK_RANGE(0, 700, waited);
+	/* what got lost takes longer, before it is sent again */
+	if (!under("netem"))
+		CHECK_RANGE(0, 700, waited);
 	data_far_close(&far);
 }
 
