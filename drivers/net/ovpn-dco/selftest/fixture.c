@@ -14,9 +14,11 @@
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
+#include "../gro.h"
 #include "fixture.h"
 
-static bool own_wq;
+/* We have done ourselves what the init function does for peers */
+static bool own_init;
 
 /* The device of the running test */
 static struct test_device device;
@@ -28,14 +30,22 @@ static struct test_device device;
  * KUnit runs the suites of a module before its init function up to 6.6, and
  * after it since.
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0 or an errno.
  */
 int test_suite_init(struct kunit_suite *suite)
 {
+	int err;
+
 	if (ovpn_wq)
 		return 0;
-	own_wq = !ovpn_workqueues_alloc();
-	return own_wq ? 0 : -ENOMEM;
+	err = ovpn_workqueues_alloc();
+	if (err)
+		return err;
+	err = ovpn_gro_register();
+	if (err)
+		ovpn_workqueues_free();
+	own_init = !err;
+	return err;
 }
 
 /**
@@ -56,10 +66,11 @@ void test_suite_exit(struct kunit_suite *suite)
 	if (!ovpn_wq)
 		return;
 	test_wait_for_free();
-	if (!own_wq)
+	if (!own_init)
 		return;
 	ovpn_workqueues_free();
-	own_wq = false;
+	ovpn_gro_unregister();
+	own_init = false;
 }
 
 static void peer_deleted(struct ovpn_peer *peer,
