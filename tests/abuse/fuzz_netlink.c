@@ -327,7 +327,7 @@ static const int commands_ovpn[] = {
 static void make_request_ovpn(struct message *m)
 {
 	struct genlmsghdr head = { .version = family()->version };
-	bool dump = once_in(32), is_key;
+	bool dump = once_in(32), is_key, good;
 	size_t nest;
 
 	/* more are made than deleted */
@@ -336,17 +336,21 @@ static void make_request_ovpn(struct message *m)
 	if (dump)
 		head.cmd = OVPN7_CMD_PEER_GET;
 	is_key = head.cmd >= OVPN7_CMD_KEY_NEW;
+	/* who has a key for certain, which does not change by being shown */
+	good = head.cmd == OVPN7_CMD_KEY_GET && once_in(4);
 	message_start(m, f.family, dump ? NLM_F_DUMP : 0, &head, sizeof(head));
-	put_u32(m, OVPN7_ATTR_IFINDEX, f.index[chance_below(f.indexes)]);
+	put_u32(m, OVPN7_ATTR_IFINDEX,
+		f.index[good ? 0 : chance_below(f.indexes)]);
 	if (dump && !once_in(4))
 		return;
 	nest = message_nest(m, is_key ? OVPN7_ATTR_KEYCONF : OVPN7_ATTR_PEER);
 	/* the peer's id is attribute 1 of both */
-	put_u32(m, OVPN7_PEER_ATTR_ID, chance_below(IDS));
+	put_u32(m, OVPN7_PEER_ATTR_ID, good ? GOOD_ID : chance_below(IDS));
 	if (head.cmd <= OVPN7_CMD_PEER_SET)
 		put_peer_ovpn(m, head.cmd == OVPN7_CMD_PEER_NEW);
 	if (is_key && head.cmd != OVPN7_CMD_KEY_SWAP)
-		put_u32(m, OVPN7_KEYCONF_ATTR_SLOT, chance_below(2));
+		put_u32(m, OVPN7_KEYCONF_ATTR_SLOT,
+			good ? OVPN_KEY_SLOT_PRIMARY : chance_below(2));
 	if (head.cmd == OVPN7_CMD_KEY_NEW)
 		put_key_ovpn(m);
 	message_nest_end(m, nest);
