@@ -41,9 +41,12 @@ static void pair_end(struct pair *p)
 static int peer_on_b(const struct pair *p, uint32_t id, int sock)
 {
 	struct ovpn_peer_args args = fixture_peer_args(&p->a, id);
+	char addr[16];
 
+	/* the ovpn family has no two peers with the same */
+	snprintf(addr, sizeof(addr), "10.10.0.%u", id);
 	args.socket = sock;
-	args.ipv4 = "10.10.0.1";
+	args.ipv4 = addr;
 	return ovpn_nl_new_peer(p->a.nl, p->b, &args);
 }
 
