@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "data_util.h"
 
@@ -215,6 +216,47 @@ static void not_ours(struct data_bed *bed)
 	data_far_close(&far);
 }
 
+/* In a VRF, addresses are those of its devices. */
+static void in_vrf(struct data_bed *bed)
+{
+	static const char dev[] = "red";
+
+	netns_run(bed->near, "ip -batch - <<-E\n"
+		  "link add %s type vrf table 10\n"
+		  "link set %s up\n"
+		  "link set " NEAR_VETH " master %s\n"
+		  "addr replace " NEAR6_B "/64 dev " NEAR_VETH " nodad\n"
+		  "addr replace " NEAR6 "/64 dev " NEAR_VETH " nodad\n"
+		  "E", dev, dev, dev);
+	CHECK_EQ(0, setsockopt(bed->sock, SOL_SOCKET, SO_BINDTODEVICE, dev,
+			       sizeof(dev)));
+	told(bed);
+	learned(bed);
+	not_ours(bed);
+}
+
+/* An address that a route makes the host's, as load balancers need it. */
+static void local_route(struct data_bed *bed)
+{
+	const struct family *family = bed->arg;
+	struct data_far far;
+
+	netns_run(bed->near, "ip route add local %s dev lo",
+		  family->foreign);
+	netns_run(bed->far, "ip route add %s via %s", family->foreign,
+		  family->route);
+	if (!add(bed, &far, NULL))
+		return;
+	far.to = family->foreign;
+	data_to_near(bed, &far);
+	check_source(bed, &far, family->foreign);
+	data_far_close(&far);
+	if (!add(bed, &far, family->foreign))
+		return;
+	check_source(bed, &far, family->foreign);
+	data_far_close(&far);
+}
+
 /* Followed to a new address while talking to the second one. */
 static void roaming(struct data_bed *bed)
 {
@@ -261,16 +303,23 @@ static const struct {
 	{ "address removed", removed },
 	{ "LOCAL_IP of somebody else", not_ours },
 	{ "learned while roaming", roaming },
+	{ "in a VRF", in_vrf },
 };
 
+#define ALONE		3
 #define COMBINED	(ARRAY_SIZE(everywhere) * ARRAY_SIZE(families))
 
 int main(int argc, char **argv)
 {
-	static struct data_case cases[1 + COMBINED] = {
+	static struct data_case cases[ALONE + COMBINED] = {
 		{ "socket bound to the second address",
 		  .conf = { .bind = NEAR4_B }, .run = bound_socket,
 		  .arg = &families[0] },
+		{ "address of a local route: IPv4",
+		  .run = local_route, .arg = &families[0] },
+		{ "address of a local route: mapped IPv4",
+		  .conf = { .bind = "::" }, .run = local_route,
+		  .arg = &families[2] },
 	};
 	static char names[COMBINED][80];
 	unsigned int i;
@@ -283,7 +332,7 @@ int main(int argc, char **argv)
 		snprintf(names[i], sizeof(names[i]), "%s: %s",
 			 everywhere[i / ARRAY_SIZE(families)].name,
 			 family->name);
-		cases[1 + i] = (struct data_case) {
+		cases[ALONE + i] = (struct data_case) {
 			.name = names[i],
 			.conf = { .bind = family->bind },
 			.run = everywhere[i / ARRAY_SIZE(families)].run,

@@ -283,13 +283,23 @@ void ovpn_endpoint_source(struct ovpn_sockaddr *addr,
 		addr->scope_id = inet6_iif(skb);
 }
 
-/* Is this an address that we can send from? */
-static bool is_ours(struct net *net, const struct in6_addr *addr)
+/* Is this an address of the host, in the VRF of the device @oif if that is in one
+ * (or is one)?
+ */
+static bool is_ours_v6(struct net *net, const struct in6_addr *addr, int oif)
+{
+	struct net_device *dev = oif ? dev_get_by_index_rcu(net, oif) : NULL;
+
+	return ipv6_chk_addr_and_flags(net, addr, dev, true, 0,
+				       IFA_F_TENTATIVE);
+}
+
+/* Is this an address that we can send from? IPv4's of local routes are, too. */
+static bool is_ours(struct net *net, const struct in6_addr *addr, int oif)
 {
 	if (is_v4(addr))
-		return inet_confirm_addr(net, NULL, 0, v4_of(addr),
-					 RT_SCOPE_HOST) == v4_of(addr);
-	return IS_ENABLED(CONFIG_IPV6) && ipv6_chk_addr(net, addr, NULL, 0);
+		return __ip_dev_find(net, v4_of(addr), false);
+	return IS_ENABLED(CONFIG_IPV6) && is_ours_v6(net, addr, oif);
 }
 
 /* The usual case: the addresses and the port are those that are known, and IPv4 */
@@ -308,6 +318,7 @@ static bool same_v4(const struct ovpn_endpoint *ep, const struct sk_buff *skb)
  * ours?
  * @ep: what was known
  * @net: the network namespace of the socket
+ * @oif: the device that the socket is bound to, or 0
  * @skb: an authenticated datagram of the peer, with its outer headers
  * @remote: set to its source
  * @local: set to its destination if that is an address to send from, else to
@@ -317,7 +328,7 @@ static bool same_v4(const struct ovpn_endpoint *ep, const struct sk_buff *skb)
  * Return: true if @ep should be replaced by one with @remote and @local.
  */
 bool ovpn_endpoint_follow(const struct ovpn_endpoint *ep, struct net *net,
-			  const struct sk_buff *skb,
+			  int oif, const struct sk_buff *skb,
 			  struct ovpn_sockaddr *remote,
 			  struct in6_addr *local)
 {
@@ -335,7 +346,7 @@ bool ovpn_endpoint_follow(const struct ovpn_endpoint *ep, struct net *net,
 
 	if (likely(!moved && ipv6_addr_equal(local, &ep->local)))
 		return false;
-	if (!is_ours(net, local)) {
+	if (!is_ours(net, local, oif)) {
 		*local = is_v4(&ep->local) == is_v4(&remote->addr) ?
 			 ep->local : in6addr_any;
 		return moved;
@@ -403,12 +414,8 @@ static struct rtable *route_v4(struct ovpn_endpoint *ep, struct sock *sk,
 	if (!wanted)
 		wanted = inet_sk(sk)->inet_saddr;
 	fl.saddr = wanted;
-	/* An address that moved away (VRRP) must not stop the traffic */
-	if (fl.saddr &&
-	    !inet_confirm_addr(net, NULL, 0, fl.saddr, RT_SCOPE_HOST))
-		fl.saddr = 0;
-
 	rt = ip_route_output_flow(net, &fl, sk);
+	/* An address that moved away (VRRP) must not stop the traffic */
 	if (IS_ERR(rt) && fl.saddr) {
 		fl.saddr = 0;
 		rt = ip_route_output_flow(net, &fl, sk);
@@ -510,7 +517,7 @@ static struct dst_entry *route_v6(struct ovpn_endpoint *ep, struct sock *sk,
 		wanted = inet6_sk(sk)->saddr;
 	fl.saddr = wanted;
 	if (!ipv6_addr_any(&fl.saddr) &&
-	    !ipv6_chk_addr(net, &fl.saddr, NULL, 0))
+	    !is_ours_v6(net, &fl.saddr, fl.flowi6_oif))
 		fl.saddr = in6addr_any;
 
 	dst = compat_ip6_dst_lookup_flow(net, sk, &fl, NULL);

@@ -95,7 +95,7 @@ void ovpn_endpoint_free_rcu(struct ovpn_endpoint *ep);
 void ovpn_endpoint_source(struct ovpn_sockaddr *addr,
 			  const struct sk_buff *skb);
 bool ovpn_endpoint_follow(const struct ovpn_endpoint *ep, struct net *net,
-			  const struct sk_buff *skb,
+			  int oif, const struct sk_buff *skb,
 			  struct ovpn_sockaddr *remote,
 			  struct in6_addr *local);
 bool ovpn_endpoint_fits_socket(const struct ovpn_sockaddr *remote,

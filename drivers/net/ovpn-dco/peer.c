@@ -508,18 +508,20 @@ void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb)
 {
 	struct ovpn_endpoint *old = rcu_dereference(peer->endpoint), *ep;
 	struct ovpn_peer_table *table = &peer->ovpn->peers;
+	const struct sock *sk = peer->socket->sk;
 	struct ovpn_sockaddr remote;
 	struct in6_addr local;
 	bool elsewhere, moved;
 
 	if (peer->socket->transport->stream)
 		return;
-	if (likely(!ovpn_endpoint_follow(old, sock_net(peer->socket->sk), skb,
+	if (likely(!ovpn_endpoint_follow(old, sock_net(sk),
+					 READ_ONCE(sk->sk_bound_dev_if), skb,
 					 &remote, &local)))
 		return;
 
 	/* It came in through another socket of the device, of another family */
-	if (!ovpn_endpoint_fits_socket(&remote, peer->socket->sk))
+	if (!ovpn_endpoint_fits_socket(&remote, sk))
 		return;
 
 	/* Without memory the next packet will do */

@@ -287,7 +287,7 @@ static void endpoint_follow(struct kunit *test)
 #define FOLLOW(skb)							\
 	({								\
 		rcu_read_lock();					\
-		replace = ovpn_endpoint_follow(ep, &init_net, skb,	\
+		replace = ovpn_endpoint_follow(ep, &init_net, 0, skb,	\
 					       &moved, &local);		\
 		rcu_read_unlock();					\
 		replace;						\
