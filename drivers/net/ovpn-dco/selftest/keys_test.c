@@ -401,7 +401,7 @@ static bool use(struct ovpn_key_slot *slot)
 	err = ovpn_aead_seal(slot, skb, 1, sealed);
 	if (err != -EINPROGRESS)
 		consume_skb(skb);
-	return !err || err == -EINPROGRESS || err == -ENOKEY;
+	return !err || err == -EINPROGRESS;
 }
 
 static unsigned int send_and_receive(struct key_race *race)
