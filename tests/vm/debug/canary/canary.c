@@ -40,9 +40,12 @@ static void leak(void)
 {
 	int i;
 
-	/* A stale copy in some register or on a stack may hide one. */
+	/* A stale copy in some register or on a stack may hide one. What has been
+	 * free has a pointer inside to what was next: without zeroing, that one
+	 * hides the others, too.
+	 */
 	for (i = 0; i < 10; i++)
-		hidden(kmalloc(1000 + i, GFP_KERNEL));
+		hidden(kzalloc(1000 + i, GFP_KERNEL));
 }
 
 static void shift(void)
