@@ -680,11 +680,12 @@ early()
 
 # A line for a server that has OpenVPN look after its clients now and then, where no
 # packet passes through it that would: a look at their byte counters. That one of
-# them has sent nothing but pings is reason for 2.7 to throw it out.
+# them has sent nothing but pings is reason for 2.7 to throw it out, nothing at all,
+# as while keys change, for 2.6: waking SECONDS
 waking()
 {
 	case $(version_of s) in
-	2.6) echo "inactive 3 1" ;;
+	2.6) echo "inactive $1 1" ;;
 	*) echo "inactive 3600 1" ;;
 	esac
 }
@@ -1069,7 +1070,10 @@ device_bytes()
 
 device_received()
 {
-	[ "$(device_bytes "$1")" -ge "$2" ]
+	local bytes
+
+	bytes=$(device_bytes "$1")
+	[ "${bytes:-0}" -ge "$2" ]
 }
 
 # traffic A B: ping and data between two VPN hosts, both families, both ways

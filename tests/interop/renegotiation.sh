@@ -29,7 +29,7 @@ handshakes_reach()
 renegotiate()
 {
 	CLIENT_LINES=("reneg-sec $INTERVAL" "status status.c1 1")
-	network c1 "keepalive 1 10" "reneg-sec $INTERVAL" "$(waking)"
+	network c1 "keepalive 1 10" "reneg-sec $INTERVAL" "$(waking 3)"
 	ping_start c1 "$(inner4 s)"
 	ping_start s "$(inner6 c1)"
 	within $((6 * INTERVAL)) handshakes_reach c1 $((ROUNDS + 1)) ||

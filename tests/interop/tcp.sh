@@ -188,7 +188,7 @@ slow_line()
 	for dev in to-s to-c1; do
 		on r tc qdisc add dev "$dev" root tbf rate 4mbit burst 32k latency 200ms
 	done
-	server_conf "keepalive 1 10" "reneg-sec $seconds" "$(waking)" \
+	server_conf "keepalive 1 10" "reneg-sec $seconds" "$(waking $((seconds / 3)))" \
 		"sndbuf 65536" "rcvbuf 65536"
 	client_conf c1 "reneg-sec $seconds" "status status.c1 1" \
 		"sndbuf 65536" "rcvbuf 65536"

@@ -21,7 +21,7 @@ mixed()
 	# See renegotiation.sh.
 	[ "$1" = 2.6 ] || interval=40
 	CLIENT_LINES=("reneg-sec $interval" "status status.c 1")
-	network "c1 c2" "keepalive 1 10" "reneg-sec $interval" "$(waking)"
+	network "c1 c2" "keepalive 1 10" "reneg-sec $interval" "$(waking 3)"
 	expect_counter s peers 2
 	ping_start c1 "$(inner4 s)"
 	ping_start s "$(inner6 c1)"
