@@ -282,6 +282,32 @@ void ovpn_receive_prepare(struct ovpn_dev *ovpn, struct sk_buff *skb)
 	receive_cb(skb)->followed = NULL;
 }
 
+/* A buffer from the caches of this processor's softirqs: what GRO merges and frees
+ * goes back to them, so few of them come from the allocator.
+ */
+static struct sk_buff *part_alloc(struct ovpn_dev *ovpn, unsigned int len)
+{
+	unsigned int size = SKB_DATA_ALIGN(NET_SKB_PAD + len) +
+			    SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+	struct sk_buff *skb;
+	void *data;
+
+	/* When memory is short these caches have single pages */
+	if (unlikely(size > PAGE_SIZE))
+		return netdev_alloc_skb(ovpn->dev, len);
+	data = napi_alloc_frag(size);
+	if (unlikely(!data))
+		return NULL;
+	skb = napi_build_skb(data, size);
+	if (unlikely(!skb)) {
+		skb_free_frag(data);
+		return NULL;
+	}
+	skb_reserve(skb, NET_SKB_PAD);
+	skb->dev = ovpn->dev;
+	return skb;
+}
+
 /**
  * ovpn_receive_part - take in one of the data packets of a buffer
  * @peer: the peer that it claims to come from
@@ -306,7 +332,7 @@ void ovpn_receive_part(struct ovpn_peer *peer, struct sk_buff *from,
 		ovpn_drop_count(ovpn, OVPN_DROP_RX_SHORT, 1);
 		return;
 	}
-	skb = netdev_alloc_skb(ovpn->dev, len);
+	skb = part_alloc(ovpn, len);
 	if (unlikely(!skb)) {
 		ovpn_drop_count(ovpn, OVPN_DROP_RX_NOMEM, 1);
 		return;

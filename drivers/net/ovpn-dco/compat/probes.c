@@ -137,6 +137,13 @@ static inline int have_nla_put_uint(struct sk_buff *skb)
 
 /* --- Packets --- */
 
+/* 5.12 */
+#line 1 "HAVE_NAPI_BUILD_SKB"
+static inline struct sk_buff *have_napi_build_skb(void *data)
+{
+	return napi_build_skb(data, 1024);
+}
+
 /* 5.17, and more reasons with each version up to 6.1 */
 #line 1 "HAVE_SKB_DROP_REASONS"
 static inline int have_skb_drop_reasons(struct sk_buff *skb)
