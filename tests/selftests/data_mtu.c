@@ -541,7 +541,10 @@ static void syn_forwarded(struct data_bed *bed)
 
 /* ---- what the wire shows ---- */
 
-/* Flags of what has come through the link since it was last asked. */
+/*
+ * What has come of datagrams through the link since it was last asked. Hosts have
+ * other things to tell each other now and then.
+ */
 struct seen {
 	unsigned int packets;
 	unsigned int fragments;
@@ -556,10 +559,11 @@ static struct seen look(int watch)
 	bool df;
 
 	while (packet_recv(watch, packet, sizeof(packet), 0) > 0) {
-		if (packet[0] >> 4 == 6) {
+		if (packet[0] >> 4 == 6 && (packet[6] == IPPROTO_UDP ||
+					    packet[6] == IPPROTO_FRAGMENT)) {
 			seen.packets++;
 			seen.fragments += packet[6] == IPPROTO_FRAGMENT;
-		} else if (packet[0] >> 4 == 4) {
+		} else if (packet[0] >> 4 == 4 && packet[9] == IPPROTO_UDP) {
 			df = packet[6] & 0x40;
 			seen.first_df |= !seen.packets && df;
 			seen.packets++;
