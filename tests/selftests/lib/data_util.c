@@ -565,6 +565,9 @@ unsigned int data_log_count(int fd)
 		if (len <= 0)
 			return lines;
 		record[len] = '\0';
+		/* IPv6 has noticed the carrier: late, on a slow kernel */
+		if (strstr(record, "ADDRCONF("))
+			continue;
 		if (strstr(record, "ovpn") || strstr(record, TUN)) {
 			ktap_note("log: %.120s", record);
 			lines++;
