@@ -292,8 +292,10 @@ static struct sk_buff *part_alloc(struct ovpn_dev *ovpn, unsigned int len)
 	struct sk_buff *skb;
 	void *data;
 
-	/* When memory is short these caches have single pages */
-	if (unlikely(size > PAGE_SIZE))
+	/* When memory is short these caches have single pages. And a small packet
+	 * that waits for its reader would hold much more of them than it counts.
+	 */
+	if (size <= 1024 || unlikely(size > PAGE_SIZE))
 		return netdev_alloc_skb(ovpn->dev, len);
 	data = napi_alloc_frag(size);
 	if (unlikely(!data))

@@ -199,11 +199,11 @@ static inline struct nlattr **compat_genl_dump_attrs(struct netlink_callback *cb
 
 /* --- Packets ------------------------------------------------------------- */
 
-/* COMPAT_DROP_REASON(NAME) is SKB_DROP_REASON_NAME where there are such */
 #ifndef COMPAT_HAVE_NAPI_BUILD_SKB
 #define napi_build_skb			build_skb
 #endif
 
+/* COMPAT_DROP_REASON(NAME) is SKB_DROP_REASON_NAME where there are such */
 #ifdef COMPAT_HAVE_SKB_DROP_REASONS
 #define COMPAT_DROP_REASON(name)	SKB_DROP_REASON_##name
 #else
