@@ -362,13 +362,21 @@ static long busy_ticks(void)
 	return user + nice + system + irq + softirq;
 }
 
-/* Nobody runs in circles. */
+/*
+ * Nobody runs in circles: who does is never idle. The kernel has work of its own
+ * now and then, like looking for leaks, so one idle half second is enough.
+ */
 static void check_idle(void)
 {
-	long hz = sysconf(_SC_CLK_TCK), before = busy_ticks();
+	long hz = sysconf(_SC_CLK_TCK), before, busy;
+	int tries = 0;
 
-	sleep_ms(500);
-	CHECK_RANGE(0, hz * 3 / 10, busy_ticks() - before);
+	do {
+		before = busy_ticks();
+		sleep_ms(500);
+		busy = busy_ticks() - before;
+	} while (busy > hz * 3 / 10 && ++tries < 40);
+	CHECK_RANGE(0, hz * 3 / 10, busy);
 }
 
 /* The sender does not wait, nor does the queue drop anything to be fair. */
