@@ -28,14 +28,22 @@
 /* What one datagram takes, less the headers of UDP and IPv6 */
 #define TRAIN_BYTES_MAX		(IP_MAX_MTU - 40 - 8)
 
+/* What the kernel gives at once, in bytes, and enough of that for two trains */
+#define TRAIN_PAGES_SIZE	32768
+#define TRAIN_PAGES		4
+
 /**
  * struct train_pages - where the next packets of a CPU go
- * @lock: guards @pages where BH off does not keep others from this CPU
- * @pages: the pages, which hold a reference for us
+ * @lock: guards the rest where BH off does not keep others from this CPU
+ * @filling: which of @pages is being filled
+ * @pages: several, each with a reference for us: the trains in the first are often
+ *	through when the last is full. It is filled again then, which saves the
+ *	allocator's work, and most kernels clear what they allocate.
  */
 struct train_pages {
 	local_lock_t lock; /* see above */
-	struct page_frag pages;
+	unsigned int filling;
+	struct page_frag pages[TRAIN_PAGES];
 };
 
 static DEFINE_PER_CPU(struct train_pages, train_pages) = {
@@ -50,13 +58,15 @@ static DEFINE_PER_CPU(struct train_pages, train_pages) = {
 void ovpn_gso_exit(void)
 {
 	struct page_frag *pages;
-	int cpu;
+	int cpu, i;
 
 	for_each_possible_cpu(cpu) {
-		pages = &per_cpu_ptr(&train_pages, cpu)->pages;
-		if (pages->page)
-			put_page(pages->page);
-		pages->page = NULL;
+		pages = per_cpu_ptr(&train_pages, cpu)->pages;
+		for (i = 0; i < TRAIN_PAGES; i++) {
+			if (pages[i].page)
+				put_page(pages[i].page);
+			pages[i].page = NULL;
+		}
 	}
 }
 
@@ -158,13 +168,31 @@ struct sk_buff *ovpn_train_alloc(struct ovpn_dev *ovpn,
 	return train;
 }
 
+/* What to fill when the last is full */
+static struct page_frag *next_pages(struct train_pages *all)
+{
+	struct page_frag *pages;
+
+	all->filling = (all->filling + 1) % TRAIN_PAGES;
+	pages = &all->pages[all->filling];
+	/* Memory was short when that was allocated, and need not be now */
+	if (unlikely(pages->page && pages->size < TRAIN_PAGES_SIZE)) {
+		put_page(pages->page);
+		pages->page = NULL;
+	}
+	return pages;
+}
+
 /* Room for one packet, with our lock held */
-static void *pages_put(struct sk_buff *train, struct page_frag *pages,
+static void *pages_put(struct sk_buff *train, struct train_pages *all,
 		       unsigned int size)
 {
+	struct page_frag *pages = &all->pages[all->filling];
 	int last = skb_shinfo(train)->nr_frags;
 	void *room;
 
+	if (unlikely(pages->offset + size > pages->size))
+		pages = next_pages(all);
 	if (unlikely(!skb_page_frag_refill(size, pages, GFP_ATOMIC) ||
 		     pages->offset + size > pages->size))
 		return NULL;
@@ -189,7 +217,7 @@ static void *train_put(struct sk_buff *train, unsigned int size)
 	void *room;
 
 	compat_local_lock_nested_bh(&train_pages.lock);
-	room = pages_put(train, &this_cpu_ptr(&train_pages)->pages, size);
+	room = pages_put(train, this_cpu_ptr(&train_pages), size);
 	compat_local_unlock_nested_bh(&train_pages.lock);
 	if (unlikely(!room))
 		return NULL;
