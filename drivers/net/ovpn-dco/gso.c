@@ -29,7 +29,7 @@
 #define TRAIN_BYTES_MAX		(IP_MAX_MTU - 40 - 8)
 
 /* What the kernel gives at once, in bytes, and enough of that for two trains */
-#define TRAIN_PAGES_SIZE	32768
+#define TRAIN_PAGES_SIZE	(PAGE_SIZE << SKB_FRAG_PAGE_ORDER)
 #define TRAIN_PAGES		4
 
 /**
@@ -38,7 +38,8 @@
  * @filling: which of @pages is being filled
  * @pages: several, each with a reference for us: the trains in the first are often
  *	through when the last is full. It is filled again then, which saves the
- *	allocator's work, and most kernels clear what they allocate.
+ *	allocator's work, and most kernels clear what they allocate. They are kept
+ *	until the module goes: 128 kB for each CPU that ever sent so much.
  */
 struct train_pages {
 	local_lock_t lock; /* see above */
@@ -176,7 +177,8 @@ static struct page_frag *next_pages(struct train_pages *all)
 	all->filling = (all->filling + 1) % TRAIN_PAGES;
 	pages = &all->pages[all->filling];
 	/* Memory was short when that was allocated, and need not be now */
-	if (unlikely(pages->page && pages->size < TRAIN_PAGES_SIZE)) {
+	if (unlikely(pages->page && (pages->size < TRAIN_PAGES_SIZE ||
+				     page_is_pfmemalloc(pages->page)))) {
 		put_page(pages->page);
 		pages->page = NULL;
 	}
@@ -194,8 +196,11 @@ static void *pages_put(struct sk_buff *train, struct train_pages *all,
 	if (unlikely(pages->offset + size > pages->size))
 		pages = next_pages(all);
 	if (unlikely(!skb_page_frag_refill(size, pages, GFP_ATOMIC) ||
-		     pages->offset + size > pages->size))
+		     pages->offset + size > pages->size)) {
+		/* The others may be of use next time */
+		pages->size = 0;
 		return NULL;
+	}
 	room = page_address(pages->page) + pages->offset;
 
 	if (skb_can_coalesce(train, last, pages->page, pages->offset)) {
