@@ -152,6 +152,25 @@ void ovpn_cipher_free(struct ovpn_cipher *cipher)
 	memzero_explicit(cipher->nonce_tail, sizeof(cipher->nonce_tail));
 }
 
+/**
+ * ovpn_cipher_takes_trains - may the packets of a train be under way together?
+ * @cipher: the cipher
+ *
+ * They share cache lines. Where the processor does not see what a device writes to
+ * memory, a line that it has written to meanwhile may take the place of what a
+ * device has encrypted: with what the other end cannot open, or with plain text.
+ * Only asynchronous ciphers are devices, though not all of them.
+ *
+ * Context: any.
+ * Return: false if each packet needs a buffer of its own.
+ */
+bool ovpn_cipher_takes_trains(const struct ovpn_cipher *cipher)
+{
+	return !IS_ENABLED(CONFIG_ARCH_HAS_SYNC_DMA_FOR_DEVICE) ||
+	       !(crypto_aead_alg(cipher->tfm)->base.cra_flags &
+		 CRYPTO_ALG_ASYNC);
+}
+
 /* May run on any CPU, before the submitter has even returned */
 static void crypt_complete(compat_crypto_done_arg arg, int err)
 {

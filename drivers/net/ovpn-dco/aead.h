@@ -24,6 +24,7 @@ int ovpn_cipher_init(struct ovpn_cipher *cipher, const char *name,
 		     const struct ovpn_key_direction *key,
 		     struct netlink_ext_ack *extack);
 void ovpn_cipher_free(struct ovpn_cipher *cipher);
+bool ovpn_cipher_takes_trains(const struct ovpn_cipher *cipher);
 
 int ovpn_aead_seal(struct ovpn_key_slot *slot, struct sk_buff *skb,
 		   u32 packet_id, ovpn_aead_done_t done);

@@ -346,9 +346,11 @@ static bool may_train(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
 		      const struct sk_buff *skb)
 {
 	const struct ovpn_transport *transport = peer->socket->transport;
+	const struct ovpn_key_slot *slot = ovpn_keys_primary(&peer->keys);
 
 	return transport->may_train && READ_ONCE(ovpn->udp_gso) &&
 	       ovpn_gso_may_cut(skb) &&
+	       (!slot || ovpn_cipher_takes_trains(&slot->encrypt)) &&
 	       transport->may_train(peer, ovpn_gso_sealed_size(skb));
 }
 
