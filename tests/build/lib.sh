@@ -29,3 +29,25 @@ apt_of()
 		-o Dir::Cache="$dir" -o APT::Sandbox::User=root -o Acquire::Languages=none \
 		-o Acquire::Retries=3 "$@"
 }
+
+# apt_update ARCH...: what the releases have, not older than half a day.
+apt_update()
+{
+	local dir=$cache/build-apt release arch list
+
+	list=$(while read -r release _; do
+		sources "$release"
+	done < <(lines "$matrix/suites"))
+	if ! cmp -s "$dir/sources.list" <<<"$list"; then
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		cat >"$dir/sources.list" <<<"$list"
+	fi
+	for arch; do
+		[ -z "$(find "$dir/$arch/updated" -mmin -720 2>/dev/null)" ] || continue
+		say "asking what packages there are for $arch"
+		# Not every mirror has everything: whoever does not find it says so.
+		apt_of "$arch" apt-get update >"$dir/update-$arch.log" 2>&1 || true
+		touch "$dir/$arch/updated"
+	done
+}
