@@ -307,6 +307,24 @@ struct ovpn_header *ovpn_cutter_next(struct ovpn_cutter *cutter,
 	return hdr;
 }
 
+/* Is it good enough for the destructor to see a buffer of this socket and this size?
+ * TCP's and the usual one look for no more; others have their notes in the buffer.
+ */
+static bool may_own(const struct sk_buff *skb)
+{
+	const struct sock *sk = skb->sk;
+	unsigned short family;
+
+	if (!skb->destructor || !sk)
+		return false;
+	if (skb->destructor == sock_wfree)
+		return true;
+	/* The other one may become this one meanwhile */
+	family = READ_ONCE(sk->sk_family);
+	return sk_fullsock(sk) && sk->sk_type == SOCK_STREAM &&
+	       (family == AF_INET || family == AF_INET6);
+}
+
 /**
  * ovpn_train_own - charge a train to the socket that sent what was cut
  * @train: the last train of the packet
@@ -314,13 +332,14 @@ struct ovpn_header *ovpn_cutter_next(struct ovpn_cutter *cutter,
  *
  * TCP sends no more than the device can take, and has to know when it left.
  *
- * The socket is given back what it was charged, whatever the train takes.
+ * The socket is given back what it was charged, whatever the train takes. What packet
+ * sockets and the like sent is not charged.
  *
  * Context: any.
  */
 void ovpn_train_own(struct sk_buff *train, struct sk_buff *skb)
 {
-	if (!skb->destructor)
+	if (!may_own(skb))
 		return;
 	train->truesize = skb->truesize;
 	swap(train->sk, skb->sk);
