@@ -207,7 +207,8 @@ static void counters(void)
 {
 	static const char *const zero[] = {
 		"rx_drop_short", "rx_drop_auth", "tx_drop_no_peer", "peers",
-		"rx_control", "rx_keepalive", "tx_keepalive", "rx_float",
+		"rx_control", "rx_keepalive", "tx_keepalive", "tx_merged",
+		"rx_float",
 		"peers_expired", "requests_for_expired",
 	};
 	unsigned int i;

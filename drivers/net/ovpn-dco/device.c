@@ -13,6 +13,7 @@
 #include <net/rtnetlink.h>
 #include <uapi/linux/ovpn.h>
 
+#include "coalesce.h"
 #include "compat/compat.h"
 #include "device.h"
 #include "keepalive.h"
@@ -48,9 +49,12 @@ static int ovpn_dev_init(struct net_device *dev)
 		err = -ENOMEM;
 		goto err_tstats;
 	}
-	err = gro_cells_init(&ovpn->gro_cells, dev);
+	err = ovpn_coalesce_init(ovpn);
 	if (err)
 		goto err_stats;
+	err = gro_cells_init(&ovpn->gro_cells, dev);
+	if (err)
+		goto err_coalesce;
 	err = ovpn_peer_table_init(&ovpn->peers);
 	if (err)
 		goto err_gro_cells;
@@ -59,6 +63,8 @@ static int ovpn_dev_init(struct net_device *dev)
 
 err_gro_cells:
 	gro_cells_destroy(&ovpn->gro_cells);
+err_coalesce:
+	ovpn_coalesce_free(ovpn);
 err_stats:
 	free_percpu(ovpn->stats);
 err_tstats:
@@ -73,6 +79,7 @@ static void ovpn_dev_uninit(struct net_device *dev)
 {
 	struct ovpn_dev *ovpn = netdev_priv(dev);
 
+	ovpn_coalesce_stop(ovpn);
 	ovpn_peer_table_close(&ovpn->peers);
 	ovpn_peers_delete(ovpn, NULL, NULL, OVPN_DEL_PEER_REASON_TEARDOWN);
 	ovpn_owner_exit(ovpn);
@@ -86,6 +93,7 @@ static void ovpn_dev_free(struct net_device *dev)
 	struct ovpn_dev *ovpn = netdev_priv(dev);
 
 	ovpn_peer_table_destroy(&ovpn->peers);
+	ovpn_coalesce_free(ovpn);
 	free_percpu(ovpn->stats);
 	compat_tstats_free(dev);
 }
@@ -109,6 +117,7 @@ static int ovpn_dev_open(struct net_device *dev)
 static int ovpn_dev_stop(struct net_device *dev)
 {
 	netif_tx_stop_all_queues(dev);
+	ovpn_coalesce_stop(netdev_priv(dev));
 	return 0;
 }
 
@@ -265,7 +274,45 @@ static int ovpn_set_priv_flags(struct net_device *dev, u32 flags)
 	return 0;
 }
 
+static int ovpn_get_coalesce(struct net_device *dev,
+			     struct ethtool_coalesce *settings,
+			     struct kernel_ethtool_coalesce *more,
+			     struct netlink_ext_ack *extack)
+{
+	struct ovpn_dev *ovpn = netdev_priv(dev);
+
+	settings->tx_coalesce_usecs = READ_ONCE(ovpn->tx_usecs);
+	settings->pkt_rate_high = READ_ONCE(ovpn->tx_rate);
+	return 0;
+}
+
+static int ovpn_set_coalesce(struct net_device *dev,
+			     struct ethtool_coalesce *settings,
+			     struct kernel_ethtool_coalesce *more,
+			     struct netlink_ext_ack *extack)
+{
+	struct ovpn_dev *ovpn = netdev_priv(dev);
+
+	if (settings->tx_coalesce_usecs > OVPN_TX_USECS_MAX) {
+		NL_SET_ERR_MSG(extack,
+			       "packets may be held for a millisecond at most");
+		return -EINVAL;
+	}
+	if (settings->pkt_rate_high > OVPN_TX_RATE_MAX) {
+		NL_SET_ERR_MSG(extack, "no processor sends so many packets");
+		return -EINVAL;
+	}
+	WRITE_ONCE(ovpn->tx_usecs, settings->tx_coalesce_usecs);
+	WRITE_ONCE(ovpn->tx_rate, settings->pkt_rate_high);
+	return 0;
+}
+
+COMPAT_DEFINE_COALESCE(ovpn_get_coalesce)
+COMPAT_DEFINE_COALESCE(ovpn_set_coalesce)
+
 static const struct ethtool_ops ovpn_ethtool_ops = {
+	.supported_coalesce_params = ETHTOOL_COALESCE_TX_USECS |
+				     ETHTOOL_COALESCE_PKT_RATE_HIGH,
 	.get_drvinfo = ovpn_get_drvinfo,
 	.get_link = ethtool_op_get_link,
 	.get_link_ksettings = ovpn_get_link_ksettings,
@@ -275,6 +322,8 @@ static const struct ethtool_ops ovpn_ethtool_ops = {
 	.get_ethtool_stats = ovpn_get_ethtool_stats,
 	.get_priv_flags = ovpn_get_priv_flags,
 	.set_priv_flags = ovpn_set_priv_flags,
+	.get_coalesce = compat_coalesce(ovpn_get_coalesce),
+	.set_coalesce = compat_coalesce(ovpn_set_coalesce),
 };
 
 static const struct device_type ovpn_device_type = {

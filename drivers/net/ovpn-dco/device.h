@@ -17,6 +17,7 @@
 #include "stats.h"
 #include "wire.h"
 
+struct ovpn_coalescer;
 struct ovpn_peer;
 
 /* The largest headers that we put around a packet: IPv6, UDP and ours */
@@ -77,9 +78,13 @@ struct ovpn_abi {
  * @path_mtu: have packets fit the path to the peer, likewise
  * @copy_dscp: show the outer packet's way the inner one's DSCP, likewise
  * @copy_ecn: and its ECN bits, likewise
+ * @tx_usecs: how long small packets may wait for others, in microseconds; 0 if
+ *	they may not; "ethtool -C" sets it
+ * @tx_rate: how many have to come in a second for that, likewise
  * @requests: one request of userspace at a time
  * @peers: the peers, with a lock of their own
  * @gro_cells: merges what we received, per CPU
+ * @coalescers: the packets that wait for others, per queue, with locks of their own
  * @stats: drops and events, per CPU
  * @keepalive: pings and expires peers
  * @keepalive_due: when @keepalive runs, seconds on the boot-time clock; guarded
@@ -103,9 +108,12 @@ struct ovpn_dev {
 	bool path_mtu;
 	bool copy_dscp;
 	bool copy_ecn;
+	unsigned int tx_usecs;
+	unsigned int tx_rate;
 	struct mutex requests; /* see above */
 	struct ovpn_peer_table peers;
 	struct gro_cells gro_cells;
+	struct ovpn_coalescer *coalescers;
 	struct ovpn_dev_stats __percpu *stats;
 	struct delayed_work keepalive;
 	u32 keepalive_due;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Large packets: cut into a buffer that leaves as one large datagram.
+/* Large packets, and runs of small ones: cut into, or copied to, a buffer that
+ * leaves as one large datagram.
  *
  * The parts are copied once, with their headers built and their checksums
  * filled in, to where they are sealed: into pages, one behind the other, each
@@ -147,13 +148,13 @@ void ovpn_cutter_init(struct ovpn_cutter *cutter, struct sk_buff *skb)
 /**
  * ovpn_train_alloc - begin a train
  * @ovpn: the device
- * @cutter: what will be cut into it
+ * @like: a packet that will be in it, or is cut into it
  *
  * Context: any.
  * Return: an empty buffer with headroom for a transport's headers, or NULL.
  */
 struct sk_buff *ovpn_train_alloc(struct ovpn_dev *ovpn,
-				 const struct ovpn_cutter *cutter)
+				 const struct sk_buff *like)
 {
 	struct sk_buff *train;
 
@@ -162,8 +163,10 @@ struct sk_buff *ovpn_train_alloc(struct ovpn_dev *ovpn,
 		return NULL;
 	skb_reserve(train, ovpn->dev->needed_headroom);
 	train->dev = ovpn->dev;
-	train->priority = cutter->skb->priority;
-	skb_copy_hash(train, cutter->skb);
+	train->priority = like->priority;
+	/* Qdiscs and cards tell flows by these: what goes alone is not to overtake it */
+	skb_copy_hash(train, like);
+	skb_copy_queue_mapping(train, like);
 	/* The device counts from here on what is inside */
 	skb_set_inner_network_header(train, OVPN_HEADER_LEN);
 	return train;
@@ -233,6 +236,50 @@ static void *train_put(struct sk_buff *train, unsigned int size)
 	return room;
 }
 
+/* Room for the next packet of a train, with so many bytes and our header; NULL if
+ * it does not fit
+ */
+static struct ovpn_header *train_extend(struct sk_buff *train, unsigned int len)
+{
+	struct skb_shared_info *shinfo = skb_shinfo(train);
+	unsigned int before = train->len;
+	struct ovpn_header *hdr;
+
+	if (shinfo->gso_segs == UDP_MAX_SEGMENTS ||
+	    before + OVPN_HEADER_LEN + len > TRAIN_BYTES_MAX)
+		return NULL;
+	hdr = train_put(train, OVPN_HEADER_LEN + len);
+	if (unlikely(!hdr))
+		return NULL;
+
+	/* The second one makes it a GSO packet */
+	if (shinfo->gso_segs++ == 1) {
+		shinfo->gso_size = before;
+		shinfo->gso_type = SKB_GSO_UDP_L4;
+	}
+	return hdr;
+}
+
+/**
+ * ovpn_train_add - copy a packet to the end of a train
+ * @train: where to
+ * @skb: the packet, as long as those before it or shorter, and the last if it is;
+ *	linear, with its checksum filled in. It stays as it is, and the caller's.
+ *
+ * Context: BH off.
+ * Return: where its OpenVPN header belongs, right in front of it; or NULL if it
+ * does not fit.
+ */
+struct ovpn_header *ovpn_train_add(struct sk_buff *train,
+				   const struct sk_buff *skb)
+{
+	struct ovpn_header *hdr = train_extend(train, skb->len);
+
+	if (likely(hdr))
+		memcpy(hdr + 1, skb->data, skb->len);
+	return hdr;
+}
+
 /* Copy headers, with the lengths, numbers and flags of this packet */
 static void put_headers(struct ovpn_cutter *cutter, void *to,
 			unsigned int size, __wsum payload)
@@ -278,18 +325,16 @@ static void put_headers(struct ovpn_cutter *cutter, void *to,
 struct ovpn_header *ovpn_cutter_next(struct ovpn_cutter *cutter,
 				     struct sk_buff *train, unsigned int *len)
 {
-	struct skb_shared_info *shinfo = skb_shinfo(train);
-	unsigned int before = train->len, size;
 	struct ovpn_header *hdr;
+	unsigned int size;
 	__wsum csum;
 
 	size = min_t(unsigned int, skb_shinfo(cutter->skb)->gso_size,
 		     cutter->skb->len - cutter->offset);
 	*len = cutter->hdr_len + size;
-	if (!size || shinfo->gso_segs == UDP_MAX_SEGMENTS ||
-	    before + OVPN_HEADER_LEN + *len > TRAIN_BYTES_MAX)
+	if (!size)
 		return NULL;
-	hdr = train_put(train, OVPN_HEADER_LEN + *len);
+	hdr = train_extend(train, *len);
 	if (unlikely(!hdr))
 		return NULL;
 
@@ -298,12 +343,6 @@ struct ovpn_header *ovpn_cutter_next(struct ovpn_cutter *cutter,
 	put_headers(cutter, hdr + 1, size, csum);
 	cutter->offset += size;
 	cutter->tso.tcp_seq += size;
-
-	/* The second one makes it a GSO packet */
-	if (shinfo->gso_segs++ == 1) {
-		shinfo->gso_size = before;
-		shinfo->gso_type = SKB_GSO_UDP_L4;
-	}
 	return hdr;
 }
 
@@ -326,14 +365,16 @@ static bool may_own(const struct sk_buff *skb)
 }
 
 /**
- * ovpn_train_own - charge a train to the socket that sent what was cut
- * @train: the last train of the packet
- * @skb: the packet, which will be freed
+ * ovpn_train_own - charge a train to the socket that sent what is in it
+ * @train: a train that is complete: the last one, if a packet was cut into several
+ * @skb: a packet that was cut or copied, which will be freed
  *
- * TCP sends no more than the device can take, and has to know when it left.
+ * TCP sends no more than the device can take, and has to know when it left. Others
+ * wait as well, when they have sent as much as their socket may.
  *
- * The socket is given back what it was charged, whatever the train takes. What packet
- * sockets and the like sent is not charged.
+ * The socket is given back what it was charged, whatever the train takes. What
+ * another socket sent is not charged: a buffer has one owner. Nor is what packet
+ * sockets and the like sent.
  *
  * Context: any.
  */
@@ -341,7 +382,15 @@ void ovpn_train_own(struct sk_buff *train, struct sk_buff *skb)
 {
 	if (!may_own(skb))
 		return;
-	train->truesize = skb->truesize;
-	swap(train->sk, skb->sk);
-	swap(train->destructor, skb->destructor);
+	if (!train->destructor) {
+		train->truesize = skb->truesize;
+		swap(train->sk, skb->sk);
+		swap(train->destructor, skb->destructor);
+	} else if (skb->destructor == sock_wfree &&
+		   train->destructor == sock_wfree && skb->sk == train->sk) {
+		/* It gives back as many bytes as the buffer takes */
+		train->truesize += skb->truesize;
+		skb->sk = NULL;
+		skb->destructor = NULL;
+	}
 }

@@ -63,7 +63,9 @@ unsigned int ovpn_gso_sealed_size(const struct sk_buff *skb);
 bool ovpn_gso_may_cut(const struct sk_buff *skb);
 void ovpn_cutter_init(struct ovpn_cutter *cutter, struct sk_buff *skb);
 struct sk_buff *ovpn_train_alloc(struct ovpn_dev *ovpn,
-				 const struct ovpn_cutter *cutter);
+				 const struct sk_buff *like);
+struct ovpn_header *ovpn_train_add(struct sk_buff *train,
+				   const struct sk_buff *skb);
 struct ovpn_header *ovpn_cutter_next(struct ovpn_cutter *cutter,
 				     struct sk_buff *train, unsigned int *len);
 void ovpn_train_own(struct sk_buff *train, struct sk_buff *skb);

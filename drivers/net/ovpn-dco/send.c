@@ -16,6 +16,7 @@
 #include <net/inet_ecn.h>
 
 #include "aead.h"
+#include "coalesce.h"
 #include "compat/compat.h"
 #include "device.h"
 #include "gso.h"
@@ -27,6 +28,11 @@
 #include "stats.h"
 #include "transport.h"
 
+/* Sends of ours under way on this processor: of another device as well, if the route
+ * to its peer leads into this one
+ */
+static DEFINE_PER_CPU(unsigned int, sends);
+
 /* These packets have so many bytes together */
 static void send_sealed(struct ovpn_peer *peer, struct sk_buff_head *pkts,
 			unsigned int count, unsigned int bytes)
@@ -34,7 +40,9 @@ static void send_sealed(struct ovpn_peer *peer, struct sk_buff_head *pkts,
 	if (unlikely(!count))
 		return;
 	ovpn_traffic_add(peer->stats, OVPN_LINK_TX, count, bytes);
+	this_cpu_inc(sends);
 	peer->socket->transport->send(peer, pkts);
+	this_cpu_dec(sends);
 }
 
 static void seal_failed(struct ovpn_peer *peer, struct sk_buff *skb, int err)
@@ -84,6 +92,7 @@ static void train_sealed(struct ovpn_key_slot *slot, struct sk_buff *train,
  * @sealed: the packets that are ready
  * @sealed_count: how many these are
  * @sealed_bytes: how many bytes they have
+ * @merged: packets that have become part of a larger one, which they were not before
  */
 struct sealing {
 	struct ovpn_key_slot *slot;
@@ -93,6 +102,7 @@ struct sealing {
 	struct sk_buff_head sealed;
 	unsigned int sealed_count;
 	unsigned int sealed_bytes;
+	unsigned int merged;
 };
 
 static void is_sealed(struct sealing *s, struct sk_buff *skb,
@@ -117,51 +127,85 @@ static void seal_one(struct sealing *s, struct sk_buff *skb)
 		seal_failed(s->slot->peer, skb, err);
 }
 
+/**
+ * struct train_sealing - a train whose packets are being sealed
+ * @train: the buffer
+ * @all: more than there can be packets in it
+ * @waiting: how many take longer
+ */
+struct train_sealing {
+	struct sk_buff *train;
+	unsigned int all;
+	unsigned int waiting;
+};
+
+/* Begin a train of packets like this one. False if there is no memory. */
+static bool train_begin(struct sealing *s, struct train_sealing *t,
+			const struct sk_buff *like)
+{
+	t->train = ovpn_train_alloc(s->slot->peer->ovpn, like);
+	if (unlikely(!t->train))
+		return false;
+	t->all = s->left + 1;
+	t->waiting = 0;
+	ovpn_send_cb(t->train)->failed = false;
+	ovpn_send_cb(t->train)->tos = ovpn_send_cb(like)->tos;
+	atomic_set(&ovpn_send_cb(t->train)->pending, t->all);
+	return true;
+}
+
+/* Seal the last packet of a train */
+static void train_seal(struct sealing *s, struct train_sealing *t,
+		       struct ovpn_header *hdr, unsigned int len)
+{
+	int err;
+
+	s->left--;
+	s->bytes += len;
+	err = ovpn_aead_seal_at(s->slot, hdr, len, s->packet_id++, t->train,
+				train_sealed);
+	if (unlikely(err == -EINPROGRESS))
+		t->waiting++;
+	else if (unlikely(err))
+		WRITE_ONCE(ovpn_send_cb(t->train)->failed, true);
+}
+
+/* All packets of the train are there: it is not ours any more */
+static void train_end(struct sealing *s, struct train_sealing *t)
+{
+	struct sk_buff *train = t->train;
+
+	/* Or the last one to be sealed goes on with it */
+	if (unlikely(!atomic_sub_and_test(t->all - t->waiting,
+					  &ovpn_send_cb(train)->pending)))
+		return;
+	if (likely(!READ_ONCE(ovpn_send_cb(train)->failed)))
+		is_sealed(s, train, ovpn_packets(train));
+	else
+		seal_failed(s->slot->peer, train, -EIO);
+}
+
 /* Cut the next packets of a large one, as many as go into a train, and seal
  * them as they come. False if there was no memory for one.
  */
 static bool seal_train(struct sealing *s, struct ovpn_cutter *cutter)
 {
-	unsigned int pending = s->left + 1, waiting = 0, len;
-	struct ovpn_key_slot *slot = s->slot;
 	struct ovpn_header *hdr;
-	struct sk_buff *train;
-	bool failed;
-	int err;
+	struct train_sealing t;
+	unsigned int len;
 
-	train = ovpn_train_alloc(slot->peer->ovpn, cutter);
-	if (unlikely(!train))
+	if (unlikely(!train_begin(s, &t, cutter->skb)))
 		return false;
-	ovpn_send_cb(train)->failed = false;
-	ovpn_send_cb(train)->tos = ovpn_send_cb(cutter->skb)->tos;
-	atomic_set(&ovpn_send_cb(train)->pending, pending);
-
-	while (s->left && (hdr = ovpn_cutter_next(cutter, train, &len))) {
-		s->left--;
-		s->bytes += len;
-		err = ovpn_aead_seal_at(slot, hdr, len, s->packet_id++, train,
-					train_sealed);
-		if (unlikely(err == -EINPROGRESS))
-			waiting++;
-		else if (unlikely(err))
-			WRITE_ONCE(ovpn_send_cb(train)->failed, true);
-	}
-	if (unlikely(!train->len)) {
-		kfree_skb(train);
+	while (s->left && (hdr = ovpn_cutter_next(cutter, t.train, &len)))
+		train_seal(s, &t, hdr, len);
+	if (unlikely(!t.train->len)) {
+		kfree_skb(t.train);
 		return false;
 	}
 	/* The last train has whoever sent the packet wait */
 	if (ovpn_cutter_done(cutter))
-		ovpn_train_own(train, cutter->skb);
-	if (unlikely(!atomic_sub_and_test(pending - waiting,
-					  &ovpn_send_cb(train)->pending)))
-		return true;
-
-	failed = READ_ONCE(ovpn_send_cb(train)->failed);
-	if (likely(!failed))
-		is_sealed(s, train, ovpn_packets(train));
-	else
-		seal_failed(slot->peer, train, -EIO);
+		ovpn_train_own(t.train, cutter->skb);
+	train_end(s, &t);
 	return true;
 }
 
@@ -187,6 +231,113 @@ static void seal_large(struct sealing *s, struct sk_buff *skb)
 	consume_skb(skb);
 }
 
+/* May packets that are so long on the wire leave as one, but for the last? */
+static bool may_train(struct ovpn_peer *peer, const struct ovpn_key_slot *slot,
+		      unsigned int size)
+{
+	const struct ovpn_transport *transport = peer->socket->transport;
+
+	return transport->may_train && READ_ONCE(peer->ovpn->udp_gso) &&
+	       (!slot || ovpn_cipher_takes_trains(&slot->encrypt)) &&
+	       transport->may_train(peer, size);
+}
+
+/* May this packet be part of a train behind, or with, that one? */
+static bool alike(const struct sk_buff *skb, const struct sk_buff *first)
+{
+	/* Its sender wants to know when this very one leaves */
+	if (unlikely(skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP))
+		return false;
+	return !skb_is_gso(skb) && skb->len <= first->len &&
+	       skb->priority == first->priority &&
+	       ovpn_send_cb(skb)->tos == ovpn_send_cb(first)->tos;
+}
+
+/* The next packet of the first one's flow, if it may be part of a train with it. Others
+ * may be in between: behind the tunnel, qdiscs and cards still tell flows apart by
+ * hash and socket, and keep only those in order.
+ */
+static struct sk_buff *next_alike(const struct sk_buff_head *pkts,
+				  const struct sk_buff *skb,
+				  const struct sk_buff *first)
+{
+	struct sk_buff *next;
+
+	while (!skb_queue_is_last(pkts, skb)) {
+		next = skb->next;
+		/* Parts of what others have cut may not all have the socket */
+		if (next->hash == first->hash)
+			return next->sk == first->sk && alike(next, first) ?
+			       next : NULL;
+		skb = next;
+	}
+	return NULL;
+}
+
+/* Does the first packet of a batch make a train with others? */
+static bool is_run(struct ovpn_peer *peer, const struct ovpn_key_slot *slot,
+		   const struct sk_buff_head *pkts)
+{
+	const struct sk_buff *first = skb_peek(pkts);
+	unsigned int size = OVPN_HEADER_LEN + first->len;
+
+	return peer->socket->transport->may_train && size <= PAGE_SIZE &&
+	       alike(first, first) && next_alike(pkts, first, first) &&
+	       may_train(peer, slot, size);
+}
+
+/* Copy the first packet of a batch and those that go with it to a train, as many as fit,
+ * and seal them there. False if there was no memory.
+ */
+static bool seal_run(struct sealing *s, struct sk_buff_head *pkts)
+{
+	struct sk_buff *first = skb_peek(pkts), *skb = first, *next;
+	struct ovpn_header *hdr;
+	struct sk_buff_head run;
+	struct train_sealing t;
+
+	if (unlikely(!train_begin(s, &t, first)))
+		return false;
+	__skb_queue_head_init(&run);
+	for (; s->left && skb; skb = next) {
+		hdr = ovpn_train_add(t.train, skb);
+		if (!hdr)
+			break;
+		train_seal(s, &t, hdr, skb->len);
+		/* A shorter one is the last */
+		next = skb->len == first->len ? next_alike(pkts, skb, first) : NULL;
+		__skb_unlink(skb, pkts);
+		__skb_queue_tail(&run, skb);
+	}
+	if (unlikely(skb_queue_empty(&run))) {
+		kfree_skb(t.train);
+		return false;
+	}
+	/* The second may not have had room */
+	if (likely(skb_is_gso(t.train)))
+		s->merged += skb_queue_len(&run);
+	while ((skb = __skb_dequeue(&run))) {
+		ovpn_train_own(t.train, skb);
+		consume_skb(skb);
+	}
+	train_end(s, &t);
+	return true;
+}
+
+/* Seal the first packets of a batch */
+static void seal_next(struct sealing *s, struct sk_buff_head *pkts)
+{
+	struct sk_buff *skb;
+
+	if (is_run(s->slot->peer, s->slot, pkts) && likely(seal_run(s, pkts)))
+		return;
+	skb = __skb_dequeue(pkts);
+	if (skb_is_gso(skb))
+		seal_large(s, skb);
+	else
+		seal_one(s, skb);
+}
+
 static void key_used_up(struct ovpn_peer *peer, struct ovpn_key_slot *slot)
 {
 	/* Only one of those who notice is the one who takes it out */
@@ -198,35 +349,37 @@ static void key_used_up(struct ovpn_peer *peer, struct ovpn_key_slot *slot)
 	peer->ovpn->abi->key_used_up(peer, slot->key_id);
 }
 
-/* Seal and send the packets that there is a packet id for. Returns how many. */
+/* Seal and send the packets that there is a packet id for. Returns how many, and
+ * adds to @merged how many of them became part of a larger one.
+ */
 static unsigned int send_with(struct ovpn_peer *peer,
 			      struct ovpn_key_slot *slot,
-			      struct sk_buff_head *pkts, unsigned int count)
+			      struct sk_buff_head *pkts, unsigned int count,
+			      unsigned int *merged)
 {
 	struct sealing s = { .slot = slot };
 	unsigned int granted;
-	struct sk_buff *skb;
 
 	granted = ovpn_key_slot_take_ids(slot, count, &s.packet_id);
 	s.left = granted;
 	__skb_queue_head_init(&s.sealed);
-	while (s.left && (skb = __skb_dequeue(pkts))) {
-		if (skb_is_gso(skb))
-			seal_large(&s, skb);
-		else
-			seal_one(&s, skb);
-	}
+	while (s.left && !skb_queue_empty(pkts))
+		seal_next(&s, pkts);
 	ovpn_traffic_add(peer->stats, OVPN_VPN_TX, granted - s.left, s.bytes);
 	ovpn_stamp(&peer->last_tx, ovpn_now());
 	send_sealed(peer, &s.sealed, s.sealed_count, s.sealed_bytes);
+	if (s.merged)
+		ovpn_events_add(peer->ovpn->stats, OVPN_EVENT_TX_MERGED,
+				s.merged);
+	*merged += s.merged;
 	return granted;
 }
 
 /* Seal and send a batch. @pkts is empty afterwards. Returns how many of them
- * there was a key for.
+ * there was a key for, and adds to @merged how many became part of a larger one.
  */
 static unsigned int send_batch(struct ovpn_peer *peer,
-			       struct sk_buff_head *pkts)
+			       struct sk_buff_head *pkts, unsigned int *merged)
 {
 	struct ovpn_socket *os = peer->socket;
 	unsigned int count = 0, granted;
@@ -246,10 +399,10 @@ static unsigned int send_batch(struct ovpn_peer *peer,
 	 */
 	if (os->transport->stream) {
 		spin_lock(&os->order);
-		granted = send_with(peer, slot, pkts, count);
+		granted = send_with(peer, slot, pkts, count, merged);
 		spin_unlock(&os->order);
 	} else {
-		granted = send_with(peer, slot, pkts, count);
+		granted = send_with(peer, slot, pkts, count, merged);
 	}
 
 	if (unlikely(granted < count)) {
@@ -291,10 +444,11 @@ static bool fill_checksum(struct sk_buff *skb)
 	return true;
 }
 
-/* Make one packet ready for sealing in place: linear, nobody else's, with
- * headroom, its checksum filled in, and without a trace of what it was inside.
+/* Make one packet, which may be @part of a large one, ready for sealing in place:
+ * linear, nobody else's, with headroom, its checksum filled in, and without a trace of
+ * what it was inside.
  */
-static int make_ready(struct ovpn_peer *peer, struct sk_buff *skb)
+static int make_ready(struct ovpn_peer *peer, struct sk_buff *skb, bool part)
 {
 	/* Not everybody asks for the MTU, and lengths on the wire have 16 bits */
 	if (unlikely(skb->len > OVPN_MTU_MAX))
@@ -303,11 +457,11 @@ static int make_ready(struct ovpn_peer *peer, struct sk_buff *skb)
 	if (unlikely(skb_linearize_cow(skb) ||
 		     skb_cow_head(skb, skb->dev->needed_headroom)))
 		return -ENOMEM;
-	if (READ_ONCE(peer->ovpn->path_mtu))
+	/* No connection begins with a large packet */
+	if (!part && READ_ONCE(peer->ovpn->path_mtu))
 		ovpn_mtu_clamp_mss(peer, skb);
 	if (skb->ip_summed == CHECKSUM_PARTIAL && unlikely(!fill_checksum(skb)))
 		return -EIO;
-	set_tos(peer->ovpn, skb);
 
 	skb->ip_summed = CHECKSUM_NONE;
 	/* Datagrams are scrubbed when they leave, but for the time when the
@@ -316,6 +470,8 @@ static int make_ready(struct ovpn_peer *peer, struct sk_buff *skb)
 	skb->tstamp = 0;
 	if (peer->socket->transport->stream)
 		skb_scrub_packet(skb, true);
+	else
+		set_tos(peer->ovpn, skb);
 	if (!skb->destructor)
 		skb->sk = NULL;
 	/* What was a tunnel in there is cipher text now. The one inner header
@@ -328,9 +484,9 @@ static int make_ready(struct ovpn_peer *peer, struct sk_buff *skb)
 }
 
 static void prepare(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
-		    struct sk_buff *skb, struct sk_buff_head *pkts)
+		    struct sk_buff *skb, bool part, struct sk_buff_head *pkts)
 {
-	int err = make_ready(peer, skb);
+	int err = make_ready(peer, skb, part);
 
 	if (likely(!err))
 		__skb_queue_tail(pkts, skb);
@@ -342,16 +498,11 @@ static void prepare(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
 }
 
 /* Can a large packet be cut into a train, and may that leave as one? */
-static bool may_train(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
-		      const struct sk_buff *skb)
+static bool may_cut(struct ovpn_peer *peer, const struct sk_buff *skb)
 {
-	const struct ovpn_transport *transport = peer->socket->transport;
-	const struct ovpn_key_slot *slot = ovpn_keys_primary(&peer->keys);
-
-	return transport->may_train && READ_ONCE(ovpn->udp_gso) &&
-	       ovpn_gso_may_cut(skb) &&
-	       (!slot || ovpn_cipher_takes_trains(&slot->encrypt)) &&
-	       transport->may_train(peer, ovpn_gso_sealed_size(skb));
+	return ovpn_gso_may_cut(skb) &&
+	       may_train(peer, ovpn_keys_primary(&peer->keys),
+			 ovpn_gso_sealed_size(skb));
 }
 
 /* Have the stack cut a large packet into what fits, copied and checksummed in
@@ -368,15 +519,85 @@ static bool cut(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
 	consume_skb(skb);
 	skb_list_walk_safe(segs, skb, next) {
 		skb_mark_not_on_list(skb);
-		prepare(ovpn, peer, skb, pkts);
+		prepare(ovpn, peer, skb, true, pkts);
 	}
 	return true;
 }
 
+/* Whom is a packet for, and may it go there? Before it is cut: its parts do not know
+ * their route. NULL if it was dropped.
+ */
+static struct ovpn_peer *receiver(struct ovpn_dev *ovpn, struct sk_buff *skb)
+{
+	struct ovpn_peer *peer = ovpn_nexthop_peer(ovpn, skb);
+
+	if (unlikely(!peer)) {
+		ovpn_drop(ovpn, NULL, skb, OVPN_DROP_TX_NO_PEER);
+		return NULL;
+	}
+
+	/* What a TCP connection sends cannot be part of itself */
+	if (unlikely(skb->sk && skb->sk == peer->socket->sk)) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_TX_LOOP);
+		return NULL;
+	}
+
+	if (READ_ONCE(ovpn->path_mtu) && unlikely(!ovpn_mtu_fits(peer, skb))) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_TX_PATH_MTU);
+		return NULL;
+	}
+	return peer;
+}
+
+/* Make a packet, large or not, part of a batch */
+static void add(struct ovpn_dev *ovpn, struct ovpn_peer *peer,
+		struct sk_buff *skb, struct sk_buff_head *pkts)
+{
+	if (!skb_is_gso(skb)) {
+		prepare(ovpn, peer, skb, false, pkts);
+	} else if (may_cut(peer, skb)) {
+		set_tos(ovpn, skb);
+		__skb_queue_tail(pkts, skb);
+	} else if (unlikely(!cut(ovpn, peer, skb, pkts))) {
+		ovpn_drop(ovpn, peer, skb, OVPN_DROP_TX_GSO);
+	}
+}
+
+/**
+ * ovpn_send_held - send packets that were held back
+ * @ovpn: the device
+ * @held: the packets, each checked as ovpn_coalesce_hold() wants it; consumed
+ *
+ * Context: BH off, rcu_read_lock held.
+ * Return: how many of them left as part of a larger one.
+ */
+unsigned int ovpn_send_held(struct ovpn_dev *ovpn, struct sk_buff_head *held)
+{
+	struct ovpn_peer *peer = NULL, *next;
+	struct sk_buff_head pkts;
+	unsigned int merged = 0;
+	struct sk_buff *skb;
+
+	__skb_queue_head_init(&pkts);
+	while ((skb = __skb_dequeue(held))) {
+		next = receiver(ovpn, skb);
+		if (unlikely(!next))
+			continue;
+		if (next != peer && !skb_queue_empty(&pkts))
+			send_batch(peer, &pkts, &merged);
+		peer = next;
+		add(ovpn, peer, skb, &pkts);
+	}
+	if (!skb_queue_empty(&pkts))
+		send_batch(peer, &pkts, &merged);
+	return merged;
+}
+
 static void send_routed(struct ovpn_dev *ovpn, struct sk_buff *skb)
 {
-	struct ovpn_peer *peer;
 	struct sk_buff_head pkts;
+	unsigned int merged = 0;
+	struct ovpn_peer *peer;
 
 	skb_reset_network_header(skb);
 	if (unlikely(!skb->protocol ||
@@ -384,37 +605,19 @@ static void send_routed(struct ovpn_dev *ovpn, struct sk_buff *skb)
 		ovpn_drop(ovpn, NULL, skb, OVPN_DROP_TX_NOT_IP);
 		return;
 	}
-
-	/* Before the packet is cut: its parts do not know their route */
-	peer = ovpn_nexthop_peer(ovpn, skb);
-	if (unlikely(!peer)) {
-		ovpn_drop(ovpn, NULL, skb, OVPN_DROP_TX_NO_PEER);
+	/* What we have sent ourselves goes on at once: if it comes here again and again,
+	 * the stack notices that only while it is one call within the other.
+	 */
+	if (ovpn_coalesce_hold(ovpn, skb, this_cpu_read(sends)))
 		return;
-	}
 
-	/* What a TCP connection sends cannot be part of itself */
-	if (unlikely(skb->sk && skb->sk == peer->socket->sk)) {
-		ovpn_drop(ovpn, peer, skb, OVPN_DROP_TX_LOOP);
+	peer = receiver(ovpn, skb);
+	if (unlikely(!peer))
 		return;
-	}
-
-	if (READ_ONCE(ovpn->path_mtu) && unlikely(!ovpn_mtu_fits(peer, skb))) {
-		ovpn_drop(ovpn, peer, skb, OVPN_DROP_TX_PATH_MTU);
-		return;
-	}
-
 	__skb_queue_head_init(&pkts);
-	if (!skb_is_gso(skb)) {
-		prepare(ovpn, peer, skb, &pkts);
-	} else if (may_train(ovpn, peer, skb)) {
-		set_tos(ovpn, skb);
-		__skb_queue_tail(&pkts, skb);
-	} else if (unlikely(!cut(ovpn, peer, skb, &pkts))) {
-		ovpn_drop(ovpn, peer, skb, OVPN_DROP_TX_GSO);
-		return;
-	}
+	add(ovpn, peer, skb, &pkts);
 	if (!skb_queue_empty(&pkts))
-		send_batch(peer, &pkts);
+		send_batch(peer, &pkts, &merged);
 }
 
 /**
@@ -444,6 +647,7 @@ void ovpn_send_keepalive(struct ovpn_peer *peer)
 {
 	struct ovpn_dev *ovpn = peer->ovpn;
 	struct sk_buff_head pkts;
+	unsigned int merged = 0;
 	struct sk_buff *skb;
 
 	skb = alloc_skb(ovpn->dev->needed_headroom + OVPN_KEEPALIVE_LEN,
@@ -459,7 +663,7 @@ void ovpn_send_keepalive(struct ovpn_peer *peer)
 
 	__skb_queue_head_init(&pkts);
 	__skb_queue_tail(&pkts, skb);
-	if (!send_batch(peer, &pkts))
+	if (!send_batch(peer, &pkts, &merged))
 		return;
 	ovpn_event_add(ovpn->stats, OVPN_EVENT_TX_KEEPALIVE);
 	ovpn_traffic_add(peer->stats, OVPN_OTHER_TX, 1, OVPN_KEEPALIVE_LEN);

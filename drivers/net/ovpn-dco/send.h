@@ -7,6 +7,7 @@
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 
+struct ovpn_dev;
 struct ovpn_peer;
 
 /**
@@ -27,6 +28,7 @@ static inline struct ovpn_send_cb *ovpn_send_cb(const struct sk_buff *skb)
 	return (struct ovpn_send_cb *)skb->cb;
 }
 
+unsigned int ovpn_send_held(struct ovpn_dev *ovpn, struct sk_buff_head *held);
 netdev_tx_t ovpn_send(struct sk_buff *skb, struct net_device *dev);
 void ovpn_send_keepalive(struct ovpn_peer *peer);
 

@@ -153,6 +153,7 @@ static const char *const event_names[OVPN_EVENT_COUNT] = {
 	[OVPN_EVENT_RX_CONTROL] = "rx_control",
 	[OVPN_EVENT_RX_KEEPALIVE] = "rx_keepalive",
 	[OVPN_EVENT_TX_KEEPALIVE] = "tx_keepalive",
+	[OVPN_EVENT_TX_MERGED] = "tx_merged",
 	[OVPN_EVENT_RX_FLOAT] = "rx_float",
 	[OVPN_EVENT_PEERS_EXPIRED] = "peers_expired",
 	[OVPN_EVENT_REQUESTS_FOR_EXPIRED] = "requests_for_expired",

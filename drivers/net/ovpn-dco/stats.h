@@ -15,6 +15,7 @@
  * @OVPN_EVENT_RX_CONTROL: packets left to userspace
  * @OVPN_EVENT_RX_KEEPALIVE: pings received
  * @OVPN_EVENT_TX_KEEPALIVE: pings sent
+ * @OVPN_EVENT_TX_MERGED: small packets that left in a large datagram with others
  * @OVPN_EVENT_RX_FLOAT: peers followed to a new address
  * @OVPN_EVENT_PEERS_EXPIRED: peers that went silent
  * @OVPN_EVENT_REQUESTS_FOR_EXPIRED: requests for a peer that had just expired
@@ -24,6 +25,7 @@ enum ovpn_event {
 	OVPN_EVENT_RX_CONTROL,
 	OVPN_EVENT_RX_KEEPALIVE,
 	OVPN_EVENT_TX_KEEPALIVE,
+	OVPN_EVENT_TX_MERGED,
 	OVPN_EVENT_RX_FLOAT,
 	OVPN_EVENT_PEERS_EXPIRED,
 	OVPN_EVENT_REQUESTS_FOR_EXPIRED,
@@ -107,6 +109,24 @@ static inline void ovpn_traffic_add(struct ovpn_peer_stats __percpu *stats,
 }
 
 /**
+ * ovpn_events_add - count events of a device
+ * @stats: the device's
+ * @event: what happened
+ * @count: how often
+ *
+ * Context: BH off.
+ */
+static inline void ovpn_events_add(struct ovpn_dev_stats __percpu *stats,
+				   enum ovpn_event event, unsigned int count)
+{
+	struct ovpn_dev_stats *cpu = this_cpu_ptr(stats);
+
+	u64_stats_update_begin(&cpu->syncp);
+	u64_stats_add(&cpu->events[event], count);
+	u64_stats_update_end(&cpu->syncp);
+}
+
+/**
  * ovpn_event_add - count an event of a device
  * @stats: the device's
  * @event: what happened
@@ -116,11 +136,7 @@ static inline void ovpn_traffic_add(struct ovpn_peer_stats __percpu *stats,
 static inline void ovpn_event_add(struct ovpn_dev_stats __percpu *stats,
 				  enum ovpn_event event)
 {
-	struct ovpn_dev_stats *cpu = this_cpu_ptr(stats);
-
-	u64_stats_update_begin(&cpu->syncp);
-	u64_stats_inc(&cpu->events[event]);
-	u64_stats_update_end(&cpu->syncp);
+	ovpn_events_add(stats, event, 1);
 }
 
 const char *ovpn_event_name(enum ovpn_event event);

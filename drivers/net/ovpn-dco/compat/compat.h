@@ -15,6 +15,7 @@
 
 #include <linux/crypto.h>
 #include <linux/ethtool.h>
+#include <linux/hrtimer.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/u64_stats_sync.h>
@@ -126,6 +127,37 @@ static inline void ethtool_puts(u8 **data, const char *str)
 {
 	strscpy_pad((char *)*data, str, ETH_GSTRING_LEN);
 	*data += ETH_GSTRING_LEN;
+}
+#endif
+
+/* compat_coalesce(FUNCTION) is what ethtool_ops want, after
+ * COMPAT_DEFINE_COALESCE(FUNCTION): before 5.15 without the last two parameters
+ */
+#ifdef COMPAT_HAVE_KERNEL_ETHTOOL_COALESCE
+#define COMPAT_DEFINE_COALESCE(function)
+#define compat_coalesce(function)	function
+#else
+struct kernel_ethtool_coalesce;
+
+#define COMPAT_DEFINE_COALESCE(function)				\
+static int compat_##function(struct net_device *dev,			\
+			     struct ethtool_coalesce *settings)		\
+{									\
+	return function(dev, settings, NULL, NULL);			\
+}
+
+#define compat_coalesce(function)	compat_##function
+#endif
+
+/* --- Time ---------------------------------------------------------------- */
+
+#ifndef COMPAT_HAVE_HRTIMER_SETUP
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*function)(struct hrtimer *),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
 }
 #endif
 

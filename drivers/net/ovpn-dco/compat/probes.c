@@ -15,6 +15,7 @@
  */
 #include <linux/crypto.h>
 #include <linux/ethtool.h>
+#include <linux/hrtimer.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 #include <linux/u64_stats_sync.h>
@@ -94,6 +95,22 @@ static inline void have_lltx(struct net_device *dev)
 static inline void have_ethtool_puts(u8 **data)
 {
 	ethtool_puts(data, "text");
+}
+
+/* 5.15 */
+#line 1 "HAVE_KERNEL_ETHTOOL_COALESCE"
+static inline int have_kernel_ethtool_coalesce(const struct ethtool_ops *ops)
+{
+	return ops->get_coalesce(NULL, NULL, NULL, NULL);
+}
+
+/* --- Time --- */
+
+/* 6.13 */
+#line 1 "HAVE_HRTIMER_SETUP"
+static inline void have_hrtimer_setup(struct hrtimer *timer)
+{
+	hrtimer_setup(timer, NULL, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 }
 
 /* --- Netlink --- */
