@@ -80,7 +80,7 @@ check:
 
 # The same tests again, under conditions that ought to make no difference.
 check-conditions:
-	@CONDITIONS="$(or $(CONDITIONS),flags-off offloads-off gro tcpdump netem)" THOROUGH="$(THOROUGH)" \
+	@CONDITIONS="$(or $(CONDITIONS),flags-off held offloads-off gro tcpdump netem)" THOROUGH="$(THOROUGH)" \
 		TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(KERNELS)
 
 check-debug:
@@ -164,7 +164,7 @@ help:
 	@echo 'TESTS="..."       what make check runs: lint, selftests, selftests/NAME, interop/NAME'
 	@echo 'KERNELS="6.1 7.3" Debian kernels that make check uses: 5.10, 6.1 (if none is named), 6.12, 7.3'
 	@echo 'KERNELS=NAME      the debugging kernel that make check-debug uses: kasan or kcsan, not both'
-	@echo 'CONDITIONS="..."  what make check-conditions runs tests under: flags-off offloads-off gro tcpdump netem'
+	@echo 'CONDITIONS="..."  what make check-conditions runs tests under: flags-off held offloads-off gro tcpdump netem'
 	@echo 'THOROUGH=1        make check-debug with all interop scenarios over UDP and TCP, and check-abuse'
 	@echo 'JOBS=N            virtual machines that make check runs side by side'
 	@echo 'WHAT="..." CIPHERS="..." TRANSPORTS="..." TESTS="..." RUNS=N PROFILE=1 for make bench, see tests/bench/bench'

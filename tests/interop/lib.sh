@@ -230,6 +230,7 @@ wait_disconnect()
 # under CONDITION: is this what the scenarios have to cope with?
 #
 #	flags-off	the private flags of our devices the other way round
+#	held		our devices hold every packet for a while, but TCP's
 #	offloads-off	the links between hosts leave nothing to the device
 #	gro		these links cut what they send, and merge what they receive
 #	tcpdump		on every host, on all devices
@@ -274,15 +275,24 @@ has_packet_socket()
 # Lines for an OpenVPN that makes a device. It may be without DCO.
 device_condition()
 {
-	under flags-off || return 0
-	cat >"$WORK/flags-off" <<-EOF
+	local what settings
+
+	if under flags-off; then
+		what=--set-priv-flags
+		settings="udp-gso off udp-gro off path-mtu off copy-ecn off copy-dscp on"
+	elif under held; then
+		what=--coalesce
+		settings="tx-usecs 1000 pkt-rate-high 1"
+	else
+		return 0
+	fi
+	cat >"$WORK/device-condition" <<-EOF
 		#!/bin/sh
 		ethtool -i "\$1" | grep -q '^driver: tun' ||
-			exec ethtool --set-priv-flags "\$1" udp-gso off udp-gro off \
-				path-mtu off copy-ecn off copy-dscp on
+			exec ethtool $what "\$1" $settings
 	EOF
-	chmod +x "$WORK/flags-off"
-	printf '%s\n' "script-security 2" "up $WORK/flags-off"
+	chmod +x "$WORK/device-condition"
+	printf '%s\n' "script-security 2" "up $WORK/device-condition"
 }
 
 # --- hosts -------------------------------------------------------------------
@@ -828,6 +838,7 @@ dco()
 		# Others may have a device of that kind, but not its counters.
 		[ -n "$IN_TREE" ] || counter "$host" peers >/dev/null
 		! under flags-off || flags_are_off "$host" || fail "$host: its flags are not off"
+		! under held || holds "$host" || fail "$host: it holds no packets"
 		! has_tun_fd "$host" || fail "$host: OpenVPN has /dev/net/tun open"
 	done
 }
@@ -835,6 +846,11 @@ dco()
 flags_are_off()
 {
 	[[ $(on "$1" ethtool --show-priv-flags tun0) =~ udp-gro\ *:\ off ]]
+}
+
+holds()
+{
+	on "$1" ethtool -c tun0 | grep -q '^tx-usecs:.*1000'
 }
 
 has_tun_fd()

@@ -43,6 +43,9 @@ void condition_device(struct netns *ns, const char *dev)
 	unsigned int i;
 	int err;
 
+	if (under("held"))
+		netns_run(ns, "ethtool -C %s tx-usecs 1000 pkt-rate-high 1",
+			  dev);
 	if (!under("flags-off"))
 		return;
 	for (i = 0; i < ARRAY_SIZE(flags); i++) {

@@ -4,6 +4,7 @@
  * (OVPN_TEST_CONDITION):
  *
  *	flags-off	the private flags of our devices the other way round
+ *	held		our devices hold every packet for a while, but TCP's
  *	offloads-off	links between namespaces leave nothing to the device
  *	gro		these links cut what they send, and merge what they receive
  *	tcpdump		a packet socket that sees all devices and keeps what it sees,
