@@ -10,6 +10,7 @@
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -371,6 +372,65 @@ static void bulk_over_plain_link(struct data_bed *bed)
 		set_feature(bed->far, FAR_VETH, features[i], false);
 	}
 	bulk_both_ways(bed, BY_SENDFILE);
+	far_device_close(bed, &far, &dev);
+}
+
+/* How many data packets that a watcher of the link saw leave, and how many of them
+ * behind one that was sealed later
+ */
+static unsigned int count_sealed(int fd, unsigned int *overtaken)
+{
+	struct sockaddr_ll from;
+	socklen_t size = sizeof(from);
+	uint32_t id, highest = 0;
+	unsigned int seen = 0;
+	uint8_t packet[128] = { 0 };
+	size_t at;
+
+	*overtaken = 0;
+	while (recvfrom(fd, packet, sizeof(packet), MSG_DONTWAIT,
+			(struct sockaddr *)&from, &size) > 0) {
+		size = sizeof(from);
+		at = (packet[0] & 15) * 4 + sizeof(struct udphdr);
+		if (from.sll_pkttype != PACKET_OUTGOING ||
+		    packet[0] >> 4 != 4 || packet[9] != IPPROTO_UDP ||
+		    at > sizeof(packet) - WIRE_HEADER_LEN ||
+		    packet[at] >> 3 != WIRE_OP_DATA_V2)
+			continue;
+		memcpy(&id, packet + at + 4, sizeof(id));
+		id = ntohl(id);
+		seen++;
+		*overtaken += id < highest;
+		highest = id > highest ? id : highest;
+	}
+	return seen;
+}
+
+/* A queue that tells flows by their sockets, and lets none send faster: one packet
+ * is one flow, however many large datagrams it becomes.
+ */
+static void bulk_paced(struct data_bed *bed)
+{
+	unsigned int overtaken;
+	int watch, size = 64 << 20;
+	struct far_device dev;
+	struct data_far far;
+
+	if (!far_device_add(bed, &far, &dev))
+		return;
+	netns_run(bed->near, "tc qdisc add dev " NEAR_VETH
+		  " root fq maxrate 32mbit flow_limit 1000");
+	/* As large as packets can be, in spite of that. Linux 5.10 cannot. */
+	netns_sh(bed->near,
+		 "sysctl -q -w net.ipv4.tcp_tso_rtt_log=20 2>/dev/null");
+	watch = watcher(bed->near, NEAR_VETH);
+	CHECK_EQ(0, setsockopt(watch, SOL_SOCKET, SO_RCVBUFFORCE, &size,
+			       sizeof(size)));
+	bulk(bed->near, bed->far, VPN_FAR4, BY_WRITE);
+	CHECK_GE(10, count_sealed(watch, &overtaken));
+	/* Others send now and then, the kernel itself for one */
+	CHECK_RANGE(0, 2, overtaken);
+	close(watch);
 	far_device_close(bed, &far, &dev);
 }
 
@@ -805,6 +865,7 @@ int main(int argc, char **argv)
 		{ "TCP bulk without offloads", .run = bulk_without_offloads },
 		{ "TCP bulk over links with GRO and without offloads",
 		  .run = bulk_over_plain_link },
+		{ "TCP bulk through a queue with flows", .run = bulk_paced },
 		{ "TCP bulk with a large MTU", .run = bulk_large_mtu },
 		{ "large datagrams", .run = large_datagrams },
 		{ "longer than any MTU", .run = too_long },

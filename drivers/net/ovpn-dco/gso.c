@@ -366,23 +366,32 @@ static bool may_own(const struct sk_buff *skb)
 
 /**
  * ovpn_train_own - charge a train to the socket that sent what is in it
- * @train: a train that is complete: the last one, if a packet was cut into several
+ * @train: a train that is complete
  * @skb: a packet that was cut or copied, which will be freed
+ * @all: no more of that packet will be in other trains
  *
  * TCP sends no more than the device can take, and has to know when it left. Others
- * wait as well, when they have sent as much as their socket may.
+ * wait as well, when they have sent as much as their socket may. And some qdiscs tell
+ * flows by their sockets, which all trains of a packet have, or the last would be
+ * overtaken by the next packet's first.
  *
- * The socket is given back what it was charged, whatever the train takes. What
+ * The socket is given back what it was charged, whatever the trains take. What
  * another socket sent is not charged: a buffer has one owner. Nor is what packet
  * sockets and the like sent.
  *
  * Context: any.
  */
-void ovpn_train_own(struct sk_buff *train, struct sk_buff *skb)
+void ovpn_train_own(struct sk_buff *train, struct sk_buff *skb, bool all)
 {
 	if (!may_own(skb))
 		return;
-	if (!train->destructor) {
+	if (!all) {
+		/* What is charged keeps the socket: a part is as good as all */
+		train->truesize = skb->truesize / 2;
+		skb->truesize -= train->truesize;
+		train->sk = skb->sk;
+		train->destructor = skb->destructor;
+	} else if (!train->destructor) {
 		train->truesize = skb->truesize;
 		swap(train->sk, skb->sk);
 		swap(train->destructor, skb->destructor);

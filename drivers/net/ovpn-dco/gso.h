@@ -68,7 +68,7 @@ struct ovpn_header *ovpn_train_add(struct sk_buff *train,
 				   const struct sk_buff *skb);
 struct ovpn_header *ovpn_cutter_next(struct ovpn_cutter *cutter,
 				     struct sk_buff *train, unsigned int *len);
-void ovpn_train_own(struct sk_buff *train, struct sk_buff *skb);
+void ovpn_train_own(struct sk_buff *train, struct sk_buff *skb, bool all);
 
 void ovpn_gso_exit(void);
 

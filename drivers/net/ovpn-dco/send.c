@@ -202,9 +202,7 @@ static bool seal_train(struct sealing *s, struct ovpn_cutter *cutter)
 		kfree_skb(t.train);
 		return false;
 	}
-	/* The last train has whoever sent the packet wait */
-	if (ovpn_cutter_done(cutter))
-		ovpn_train_own(t.train, cutter->skb);
+	ovpn_train_own(t.train, cutter->skb, ovpn_cutter_done(cutter));
 	train_end(s, &t);
 	return true;
 }
@@ -317,7 +315,7 @@ static bool seal_run(struct sealing *s, struct sk_buff_head *pkts)
 	if (likely(skb_is_gso(t.train)))
 		s->merged += skb_queue_len(&run);
 	while ((skb = __skb_dequeue(&run))) {
-		ovpn_train_own(t.train, skb);
+		ovpn_train_own(t.train, skb, true);
 		consume_skb(skb);
 	}
 	train_end(s, &t);
