@@ -368,6 +368,14 @@ static void check_settings(struct data_bed *bed, const char *want)
 	CHECK_STREQ(want, text);
 }
 
+/* Many peers in turn have nothing that could leave together: not unless told to */
+static void settings_mp(struct data_bed *bed)
+{
+	check_settings(bed, "20000 0 ");
+	netns_run(bed->near, "ethtool -C " TUN " tx-usecs 50");
+	check_settings(bed, "20000 50 ");
+}
+
 /* What a new device has, as in the README, and what may be set */
 static void settings(struct data_bed *bed)
 {
@@ -388,6 +396,8 @@ int main(int argc, char **argv)
 {
 	static const struct data_case cases[] = {
 		{ "settings", .run = settings },
+		{ "settings with many peers", { .mode = OVPN_MODE_MP },
+		  .run = settings_mp },
 		{ "small packets leave together", .run = together },
 		{ "they are counted one by one", .run = counted },
 		{ "none overtakes another", .run = in_order },

@@ -226,7 +226,7 @@ bool ovpn_coalesce_hold(struct ovpn_dev *ovpn, struct sk_buff *skb,
 
 /**
  * ovpn_coalesce_init - prepare to hold packets
- * @ovpn: the device
+ * @ovpn: the device, whose mode is set
  *
  * Context: process, may sleep.
  * Return: 0 or -ENOMEM.
@@ -236,7 +236,8 @@ int ovpn_coalesce_init(struct ovpn_dev *ovpn)
 	struct ovpn_coalescer *c;
 	unsigned int i;
 
-	ovpn->tx_usecs = OVPN_TX_USECS;
+	/* Many peers in turn have hardly anything that could leave together */
+	ovpn->tx_usecs = ovpn->mode == OVPN_MODE_MP ? 0 : OVPN_TX_USECS;
 	ovpn->tx_rate = OVPN_TX_RATE;
 	ovpn->coalescers = kvcalloc(ovpn->dev->num_tx_queues,
 				    sizeof(*ovpn->coalescers), GFP_KERNEL);

@@ -10,8 +10,9 @@ struct ovpn_coalescer;
 struct ovpn_dev;
 struct sk_buff;
 
-/* How long, unless the user says otherwise, and at most, in microseconds. Where whoever
- * sends may be interrupted for long, others would wait for that.
+/* How long, to a single peer, unless the user says otherwise, and at most, in
+ * microseconds. Where whoever sends may be interrupted for long, others would wait for
+ * that.
  */
 #define OVPN_TX_USECS		(IS_ENABLED(CONFIG_PREEMPT_RT) ? 0 : 50)
 #define OVPN_TX_USECS_MAX	1000
