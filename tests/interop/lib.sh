@@ -688,6 +688,14 @@ early()
 		sed -n 's/.*rx_drop_unknown_key: //p')
 }
 
+# How often 2.6 is to renegotiate where a case waits for that, in seconds. It uses the
+# new key after half of that, whether the other end has got so far or not: a handshake
+# has to take less, also on a machine that is busy with other tests.
+reneg_seconds()
+{
+	echo $((PATIENCE > 2 ? 20 : 4 + 6 * PATIENCE))
+}
+
 # A line for a server that has OpenVPN look after its clients now and then, where no
 # packet passes through it that would: a look at their byte counters. That one of
 # them has sent nothing but pings is reason for 2.7 to throw it out, nothing at all,

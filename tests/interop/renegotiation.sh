@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # Renegotiation every 10 s under traffic: no packet may be lost to it. Where a
-# handshake takes that long, they are further apart.
+# handshake takes long, they are further apart.
 set -eu
 # shellcheck source=tests/interop/lib.sh
 . ./lib.sh
 
 ROUNDS=3
-INTERVAL=$((10 * (PATIENCE > 2 ? PATIENCE + 2 : 4) / 4))
+INTERVAL=$(reneg_seconds)
 if [ "$OPENVPN" != 2.6 ]; then
 	# Half of it has to be more than the 15 s.
 	ROUNDS=2

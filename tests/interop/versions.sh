@@ -13,11 +13,12 @@ NEEDS="2.6 2.7"
 # mixed SERVER CLIENT1 CLIENT2: their versions
 mixed()
 {
-	local interval=10
+	local interval
 
 	version_at s "$1"
 	version_at c1 "$2"
 	version_at c2 "$3"
+	interval=$(reneg_seconds)
 	# See renegotiation.sh.
 	[ "$1" = 2.6 ] || interval=40
 	CLIENT_LINES=("reneg-sec $interval" "status status.c 1")
