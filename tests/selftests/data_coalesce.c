@@ -228,44 +228,70 @@ static void in_order(struct data_bed *bed)
 	data_far_close(&far);
 }
 
+/* What data_watch() saw leave: no datagram with packets of both flows, of which
+ * @flow has the numbers by packet id
+ */
+static void check_trains(int watch, const uint8_t *flow, size_t flows)
+{
+	/* Each of them has 100 bytes in it. */
+	const size_t sealed_len = WIRE_HEADER_LEN + 20 + 8 + 100;
+	struct data_sealed sealed;
+	size_t n;
+
+	while (ktap_good() && data_watch_sealed(watch, &sealed)) {
+		CHECK_EQ(0, sealed.len % sealed_len);
+		for (n = 0; n < sealed.len / sealed_len; n++)
+			if (CHECK(sealed.packet_id + n < flows))
+				CHECK_EQ(flow[sealed.packet_id],
+					 flow[sealed.packet_id + n]);
+	}
+}
+
 /* Flows of one peer leave together each with its own, and stay in order. */
 static void two_flows(struct data_bed *bed)
 {
-	uint8_t got[WIRE_MAX], data[LEN_MAX] = { 0 };
+	uint8_t got[WIRE_MAX], data[100] = { 0 }, flow[1000] = { 0 };
+	struct wire_header h = { 0 };
 	uint64_t was = merged(bed);
 	struct inner in = { 0 };
 	unsigned int i, n, seen[2];
 	struct data_far far;
+	int fd[2], watch;
 	ssize_t len;
-	int fd[2];
 
 	if (!data_far_add(bed, &far, &one))
 		return;
 	hold(bed, 1000);
+	watch = data_watch(bed->near, NEAR_VETH);
 	fd[0] = udp_socket(bed->near, VPN_NEAR4, 0);
 	fd[1] = udp_socket(bed->near, VPN_NEAR4, 0);
 	for (i = 0; ktap_good() && i < 20; i++) {
-		/* The first one's lengths differ now and then. */
 		for (n = 0; n < BURST; n++) {
-			data[0] = n % 2;
-			data[1] = n / 2;
-			udp_send(fd[n % 2], NULL, VPN_FAR4, DATA_PORT, data,
-				 n % 2 ? 80 : n % 8 ? 100 : 60 + n);
+			data[0] = n % 3 == 2;
+			data[1] = n;
+			udp_send(fd[data[0]], NULL, VPN_FAR4, DATA_PORT, data,
+				 sizeof(data));
 		}
-		seen[0] = 0;
-		seen[1] = 0;
+		memset(seen, 0, sizeof(seen));
 		for (n = 0; ktap_good() && n < BURST; n++) {
-			len = data_far_recv(&far, got, NULL, NULL);
-			if (CHECK_GE(1, len) &&
-			    CHECK(inner_parse(got, len, &in)) &&
-			    CHECK_GE(2, in.len) && CHECK(in.data[0] < 2))
-				CHECK_EQ(seen[in.data[0]]++, in.data[1]);
+			len = data_far_recv(&far, got, &h, NULL);
+			if (!CHECK_GE(1, len) ||
+			    !CHECK(inner_parse(got, len, &in)) ||
+			    !CHECK_EQ(sizeof(data), in.len) ||
+			    !CHECK(in.data[0] < 2) ||
+			    !CHECK(h.packet_id < sizeof(flow)))
+				break;
+			CHECK_GE(seen[in.data[0]], in.data[1] + 1);
+			seen[in.data[0]] = in.data[1] + 1;
+			flow[h.packet_id] = in.data[0];
 		}
 		usleep(20000);
 	}
+	check_trains(watch, flow, sizeof(flow));
 	CHECK_GE(2, merged(bed) - was);
 	check_uncharged(fd[0]);
 	check_uncharged(fd[1]);
+	close(watch);
 	close(fd[0]);
 	close(fd[1]);
 	data_far_close(&far);

@@ -248,16 +248,6 @@ static void set_feature(struct netns *ns, const char *dev, uint32_t cmd,
 	close(fd);
 }
 
-/* A packet socket that sees all of a device: it makes clones of everything. */
-static int watcher(struct netns *ns, const char *dev)
-{
-	int fd = packet_socket(ns, dev), off = 0;
-
-	CHECK_EQ(0, setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &off,
-			       sizeof(off)));
-	return fd;
-}
-
 /* The largest packet that a watcher saw. */
 static size_t largest(int fd)
 {
@@ -283,7 +273,7 @@ static void bulk_default(struct data_bed *bed)
 	data_drops_read(bed, &before);
 	bulk_both_ways(bed, BY_WRITE);
 	/* some of it has to come in whole, or this shows nothing */
-	watch = watcher(bed->near, TUN);
+	watch = data_watch(bed->near, TUN);
 	bulk(bed->near, bed->far, VPN_FAR4, BY_WRITE);
 	CHECK_GE(2 * 1300, largest(watch));
 	close(watch);
@@ -311,10 +301,10 @@ static void bulk_watched(struct data_bed *bed)
 
 	if (!far_device_add(bed, &far, &dev))
 		return;
-	watch[0] = watcher(bed->near, TUN);
-	watch[1] = watcher(bed->near, NEAR_VETH);
-	watch[2] = watcher(bed->far, TUN);
-	watch[3] = watcher(bed->far, FAR_VETH);
+	watch[0] = data_watch(bed->near, TUN);
+	watch[1] = data_watch(bed->near, NEAR_VETH);
+	watch[2] = data_watch(bed->far, TUN);
+	watch[3] = data_watch(bed->far, FAR_VETH);
 	bulk_both_ways(bed, BY_WRITE);
 	bulk(bed->near, bed->far, VPN_FAR4, BY_SENDFILE);
 	for (i = 0; i < 4; i++) {
@@ -375,33 +365,21 @@ static void bulk_over_plain_link(struct data_bed *bed)
 	far_device_close(bed, &far, &dev);
 }
 
-/* How many data packets that a watcher of the link saw leave, and how many of them
- * behind one that was sealed later
+/* How many large datagrams or small ones left through a link that is watched, and how
+ * many of them behind others that should have come later.
  */
 static unsigned int count_sealed(int fd, unsigned int *overtaken)
 {
-	struct sockaddr_ll from;
-	socklen_t size = sizeof(from);
-	uint32_t id, highest = 0;
+	struct data_sealed sealed;
 	unsigned int seen = 0;
-	uint8_t packet[128] = { 0 };
-	size_t at;
+	uint32_t highest = 0;
 
 	*overtaken = 0;
-	while (recvfrom(fd, packet, sizeof(packet), MSG_DONTWAIT,
-			(struct sockaddr *)&from, &size) > 0) {
-		size = sizeof(from);
-		at = (packet[0] & 15) * 4 + sizeof(struct udphdr);
-		if (from.sll_pkttype != PACKET_OUTGOING ||
-		    packet[0] >> 4 != 4 || packet[9] != IPPROTO_UDP ||
-		    at > sizeof(packet) - WIRE_HEADER_LEN ||
-		    packet[at] >> 3 != WIRE_OP_DATA_V2)
-			continue;
-		memcpy(&id, packet + at + 4, sizeof(id));
-		id = ntohl(id);
+	while (data_watch_sealed(fd, &sealed)) {
 		seen++;
-		*overtaken += id < highest;
-		highest = id > highest ? id : highest;
+		*overtaken += sealed.packet_id < highest;
+		if (sealed.packet_id > highest)
+			highest = sealed.packet_id;
 	}
 	return seen;
 }
@@ -426,7 +404,7 @@ static void bulk_paced(struct data_bed *bed)
 	/* As large as packets can be, in spite of that. Linux 5.10 cannot. */
 	netns_sh(bed->near,
 		 "sysctl -q -w net.ipv4.tcp_tso_rtt_log=20 2>/dev/null");
-	watch = watcher(bed->near, NEAR_VETH);
+	watch = data_watch(bed->near, NEAR_VETH);
 	CHECK_EQ(0, setsockopt(watch, SOL_SOCKET, SO_RCVBUFFORCE, &size,
 			       sizeof(size)));
 	bulk(bed->near, bed->far, VPN_FAR4, BY_WRITE);

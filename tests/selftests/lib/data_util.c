@@ -6,11 +6,13 @@
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <linux/if_packet.h>
 
 #include "condition.h"
 #include "data_util.h"
@@ -542,6 +544,45 @@ int data_wait_ntf(struct data_bed *bed, struct ovpn_ntf *ntf, int timeout_ms)
 }
 
 /* ---- the kernel's log ---- */
+
+int data_watch(struct netns *ns, const char *dev)
+{
+	int fd = packet_socket(ns, dev), off = 0;
+
+	CHECK_EQ(0, setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &off,
+			       sizeof(off)));
+	return fd;
+}
+
+bool data_watch_sealed(int fd, struct data_sealed *sealed)
+{
+	struct sockaddr_ll from;
+	uint8_t packet[128];
+	socklen_t size;
+	ssize_t len;
+	size_t at;
+
+	for (;;) {
+		size = sizeof(from);
+		memset(packet, 0, sizeof(packet));
+		len = recvfrom(fd, packet, sizeof(packet),
+			       MSG_DONTWAIT | MSG_TRUNC,
+			       (struct sockaddr *)&from, &size);
+		if (len <= 0)
+			return false;
+		at = (packet[0] & 15) * 4 + sizeof(struct udphdr);
+		if (from.sll_pkttype != PACKET_OUTGOING ||
+		    packet[0] >> 4 != 4 || packet[9] != IPPROTO_UDP ||
+		    at > sizeof(packet) - WIRE_HEADER_LEN ||
+		    packet[at] >> 3 != WIRE_OP_DATA_V2)
+			continue;
+		memcpy(&sealed->packet_id, packet + at + 4,
+		       sizeof(sealed->packet_id));
+		sealed->packet_id = ntohl(sealed->packet_id);
+		sealed->len = len - at;
+		return true;
+	}
+}
 
 int data_log_open(void)
 {

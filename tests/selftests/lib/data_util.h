@@ -245,6 +245,22 @@ bool data_wait_count(struct data_bed *bed, const char *name, uint64_t value);
 /* Waits for a notification of the device: 0, or -ETIMEDOUT. */
 int data_wait_ntf(struct data_bed *bed, struct ovpn_ntf *ntf, int timeout_ms);
 
+/* ---- the link ---- */
+
+/* One datagram that left: the first of its packets, and all of their bytes. */
+struct data_sealed {
+	uint32_t packet_id;
+	size_t len;
+};
+
+/* A packet socket that sees all of a device: it makes clones of everything. */
+int data_watch(struct netns *ns, const char *dev);
+
+/* The next datagram of a link that is watched, of those with data packets that left
+ * over IPv4: false if there is none.
+ */
+bool data_watch_sealed(int fd, struct data_sealed *sealed);
+
 /* ---- the kernel's log ---- */
 
 /* A descriptor that sees what is logged from now on; -errno. */
