@@ -346,22 +346,33 @@ struct ovpn_header *ovpn_cutter_next(struct ovpn_cutter *cutter,
 	return hdr;
 }
 
+/* Of TCP's own, which another socket may become meanwhile */
+static bool is_tcp(const struct sock *sk)
+{
+	unsigned short family = READ_ONCE(sk->sk_family);
+
+	return sk_fullsock(sk) && sk->sk_type == SOCK_STREAM &&
+	       sk->sk_protocol == IPPROTO_TCP &&
+	       (family == AF_INET || family == AF_INET6);
+}
+
 /* Is it good enough for the destructor to see a buffer of this socket and this size?
  * TCP's and the usual one look for no more; others have their notes in the buffer.
  */
 static bool may_own(const struct sk_buff *skb)
 {
-	const struct sock *sk = skb->sk;
-	unsigned short family;
+	return skb->destructor && skb->sk &&
+	       (skb->destructor == sock_wfree || is_tcp(skb->sk));
+}
 
-	if (!skb->destructor || !sk)
-		return false;
-	if (skb->destructor == sock_wfree)
-		return true;
-	/* The other one may become this one meanwhile */
-	family = READ_ONCE(sk->sk_family);
-	return sk_fullsock(sk) && sk->sk_type == SOCK_STREAM &&
-	       (family == AF_INET || family == AF_INET6);
+/* Does it give back as many bytes as the buffer takes? The others of TCP's give back
+ * one reference for each buffer.
+ */
+static bool gives_bytes(const struct sk_buff *skb)
+{
+	return skb->destructor == sock_wfree ||
+	       (is_tcp(skb->sk) && skb->destructor != sock_efree &&
+		skb->destructor != sock_edemux);
 }
 
 /**
@@ -375,9 +386,9 @@ static bool may_own(const struct sk_buff *skb)
  * flows by their sockets, which all trains of a packet have, or the last would be
  * overtaken by the next packet's first.
  *
- * The socket is given back what it was charged, whatever the trains take. What
- * another socket sent is not charged: a buffer has one owner. Nor is what packet
- * sockets and the like sent.
+ * The socket is given back what it was charged, whatever the trains take, when the
+ * last of them is gone. What another socket sent is not charged: a buffer has one
+ * owner. Nor is what packet sockets and the like sent.
  *
  * Context: any.
  */
@@ -386,18 +397,19 @@ void ovpn_train_own(struct sk_buff *train, struct sk_buff *skb, bool all)
 	if (!may_own(skb))
 		return;
 	if (!all) {
-		/* What is charged keeps the socket: a part is as good as all */
-		train->truesize = skb->truesize / 2;
-		skb->truesize -= train->truesize;
-		train->sk = skb->sk;
-		train->destructor = skb->destructor;
+		/* A reference of its own: the charge cannot be split, if it is one.
+		 * A socket that nobody else has any more need not be told.
+		 */
+		if (likely(refcount_inc_not_zero(&skb->sk->sk_refcnt))) {
+			train->sk = skb->sk;
+			train->destructor = sock_efree;
+		}
 	} else if (!train->destructor) {
 		train->truesize = skb->truesize;
 		swap(train->sk, skb->sk);
 		swap(train->destructor, skb->destructor);
-	} else if (skb->destructor == sock_wfree &&
-		   train->destructor == sock_wfree && skb->sk == train->sk) {
-		/* It gives back as many bytes as the buffer takes */
+	} else if (skb->sk == train->sk &&
+		   skb->destructor == train->destructor && gives_bytes(skb)) {
 		train->truesize += skb->truesize;
 		skb->sk = NULL;
 		skb->destructor = NULL;
