@@ -12,6 +12,7 @@
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <openssl/evp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +24,7 @@
 #include <linux/ethtool.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 #include <linux/virtio_net.h>
 
@@ -508,6 +510,28 @@ static void large_datagrams(struct data_bed *bed)
 	far_device_close(bed, &far, &dev);
 }
 
+/* A sender that asks when its packets leave is told. */
+static void told_when_sent(struct data_bed *bed)
+{
+	static const uint8_t data[5 * 1000];
+	int what = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE |
+		   SOF_TIMESTAMPING_OPT_TSONLY;
+	struct pollfd told = { 0 };
+	struct data_far far;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	told.fd = udp_socket(bed->near, VPN_NEAR4, 0);
+	CHECK_EQ(0, setsockopt(told.fd, SOL_SOCKET, SO_TIMESTAMPING, &what,
+			       sizeof(what)));
+	CHECK_EQ(sizeof(data), udp_send_segments(told.fd, VPN_FAR4, DATA_PORT,
+						 data, sizeof(data), 1000));
+	CHECK_EQ(1, poll(&told, 1, DATA_WAIT_MS));
+	CHECK(told.revents & POLLERR);
+	close(told.fd);
+	data_far_close(&far);
+}
+
 /* ---- private flags ---- */
 
 /* Switches all of them, one after the other, as fast as it can. */
@@ -872,6 +896,7 @@ int main(int argc, char **argv)
 		  .run = bulk_uncharged },
 		{ "TCP bulk with a large MTU", .run = bulk_large_mtu },
 		{ "large datagrams", .run = large_datagrams },
+		{ "told when it leaves", .run = told_when_sent },
 		{ "longer than any MTU", .run = too_long },
 		{ "private flags switched", .run = flags_switched },
 	};

@@ -95,8 +95,9 @@ unsigned int ovpn_gso_sealed_size(const struct sk_buff *skb)
  * @skb: a GSO packet, from its IP header on
  *
  * Not what needs more than new sizes, sequence numbers and checksums: tunnels,
- * IPv6 extension headers, congestion marks. Nor what somebody else has put
- * together without being sure. Those are rare, and cut by the network stack.
+ * IPv6 extension headers, congestion marks, senders who want to know when it leaves.
+ * Nor what somebody else has put together without being sure. Those are rare, and cut
+ * by the network stack.
  *
  * Context: any.
  * Return: true if struct ovpn_cutter takes it.
@@ -119,6 +120,7 @@ bool ovpn_gso_may_cut(const struct sk_buff *skb)
 	network = skb->protocol == htons(ETH_P_IP) ? ip_hdrlen(skb) :
 						     sizeof(struct ipv6hdr);
 	if (skb->encapsulation || skb->ip_summed != CHECKSUM_PARTIAL ||
+	    (skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP) ||
 	    !skb_transport_header_was_set(skb) ||
 	    skb_transport_offset(skb) != network ||
 	    skb_headlen(skb) < network + transport)
