@@ -47,6 +47,7 @@
  * @lock: guards the rest, BH off. Not held while something is sent.
  * @held: the packets, each with a reference on its route
  * @sending: somebody sends what was held before; who comes meanwhile adds to @held
+ * @stopped: the device is down: nothing is held
  * @timer: sends them; runs, or will, while there are any and nobody is @sending
  * @jiffy: when the last packet came that might be held
  * @count: how many have come in this jiffy
@@ -58,13 +59,14 @@
  * stay in order. Where the device has a qdisc, its lock is around that, but not
  * around the timer.
  *
- * Life: from ndo_init until the device is freed; empty since ndo_uninit.
+ * Life: from ndo_init until the device is freed; empty while it is down.
  */
 struct ovpn_coalescer {
 	struct ovpn_dev *ovpn;
 	spinlock_t lock; /* see above */
 	struct sk_buff_head held;
 	bool sending;
+	bool stopped;
 	struct hrtimer timer;
 	unsigned long jiffy;
 	unsigned int count;
@@ -170,6 +172,9 @@ static bool hold(struct ovpn_coalescer *c, struct sk_buff *skb, bool nested)
 	bool now = nested || skb_is_gso(skb);
 	bool first = skb_queue_empty(&c->held);
 
+	/* Some senders do not wait for the device to be up */
+	if (unlikely(c->stopped))
+		return false;
 	/* Who sends does not keep up: rather out of order than endless */
 	if (unlikely(c->sending &&
 		     (nested || skb_queue_len(&c->held) >= BACKLOG_MAX)))
@@ -252,13 +257,33 @@ int ovpn_coalesce_init(struct ovpn_dev *ovpn)
 			      HRTIMER_MODE_REL_PINNED_SOFT);
 		c->jiffy = jiffies;
 		c->again = jiffies;
+		c->stopped = true;
 	}
 	return 0;
 }
 
 /**
+ * ovpn_coalesce_start - hold packets from now on
+ * @ovpn: the device, which goes up
+ *
+ * Context: process.
+ */
+void ovpn_coalesce_start(struct ovpn_dev *ovpn)
+{
+	struct ovpn_coalescer *c;
+	unsigned int i;
+
+	for (i = 0; i < ovpn->dev->num_tx_queues; i++) {
+		c = &ovpn->coalescers[i];
+		spin_lock_bh(&c->lock);
+		c->stopped = false;
+		spin_unlock_bh(&c->lock);
+	}
+}
+
+/**
  * ovpn_coalesce_stop - throw away what is held, as a qdisc does
- * @ovpn: the device, which goes down; and again when nobody sends any more
+ * @ovpn: the device, which goes down
  *
  * Context: process, may sleep.
  */
@@ -271,17 +296,19 @@ void ovpn_coalesce_stop(struct ovpn_dev *ovpn)
 	__skb_queue_head_init(&pkts);
 	for (i = 0; i < ovpn->dev->num_tx_queues; i++) {
 		c = &ovpn->coalescers[i];
-		hrtimer_cancel(&c->timer);
 		spin_lock_bh(&c->lock);
+		c->stopped = true;
 		skb_queue_splice_tail_init(&c->held, &pkts);
 		spin_unlock_bh(&c->lock);
+		/* Nobody starts it any more */
+		hrtimer_cancel(&c->timer);
 	}
 	__skb_queue_purge(&pkts);
 }
 
 /**
  * ovpn_coalesce_free - free what ovpn_coalesce_init() made
- * @ovpn: the device, after ovpn_coalesce_stop()
+ * @ovpn: the device, which has not been up, or not since ovpn_coalesce_stop()
  *
  * Context: process.
  */

@@ -24,6 +24,7 @@ struct sk_buff;
 #define OVPN_TX_RATE_MAX	100000000
 
 int ovpn_coalesce_init(struct ovpn_dev *ovpn);
+void ovpn_coalesce_start(struct ovpn_dev *ovpn);
 void ovpn_coalesce_stop(struct ovpn_dev *ovpn);
 void ovpn_coalesce_free(struct ovpn_dev *ovpn);
 

@@ -79,7 +79,6 @@ static void ovpn_dev_uninit(struct net_device *dev)
 {
 	struct ovpn_dev *ovpn = netdev_priv(dev);
 
-	ovpn_coalesce_stop(ovpn);
 	ovpn_peer_table_close(&ovpn->peers);
 	ovpn_peers_delete(ovpn, NULL, NULL, OVPN_DEL_PEER_REASON_TEARDOWN);
 	ovpn_owner_exit(ovpn);
@@ -110,6 +109,7 @@ static int ovpn_dev_open(struct net_device *dev)
 		IN_DEV_CONF_SET(in_dev, SEND_REDIRECTS, false);
 		IPV4_DEVCONF_ALL(dev_net(dev), SEND_REDIRECTS) = false;
 	}
+	ovpn_coalesce_start(ovpn);
 	netif_tx_start_all_queues(dev);
 	return 0;
 }
