@@ -264,7 +264,8 @@ static struct sk_buff *next_alike(const struct sk_buff_head *pkts,
 	while (!skb_queue_is_last(pkts, skb)) {
 		next = skb->next;
 		/* Parts of what others have cut may not all have the socket */
-		if (next->hash == first->hash)
+		if (next->hash == first->hash &&
+		    (next->sk == first->sk || !next->sk || !first->sk))
 			return next->sk == first->sk && alike(next, first) ?
 			       next : NULL;
 		skb = next;
