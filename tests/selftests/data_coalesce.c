@@ -228,46 +228,50 @@ static void in_order(struct data_bed *bed)
 	data_far_close(&far);
 }
 
-/* What data_watch() saw leave: no datagram with packets of both flows, of which
+/* What data_watch() saw leave: no datagram with packets of several flows, of which
  * @flow has the numbers by packet id
  */
-static void check_trains(int watch, const uint8_t *flow, size_t flows)
+static void check_trains(int watch, const uint8_t *flow, size_t packets)
 {
 	/* Each of them has 100 bytes in it. */
 	const size_t sealed_len = WIRE_HEADER_LEN + 20 + 8 + 100;
 	struct data_sealed sealed;
+	unsigned int trains = 0;
 	size_t n;
 
 	while (ktap_good() && data_watch_sealed(watch, &sealed)) {
 		CHECK_EQ(0, sealed.len % sealed_len);
+		trains += sealed.len > sealed_len;
 		for (n = 0; n < sealed.len / sealed_len; n++)
-			if (CHECK(sealed.packet_id + n < flows))
+			if (CHECK(sealed.packet_id + n < packets))
 				CHECK_EQ(flow[sealed.packet_id],
 					 flow[sealed.packet_id + n]);
 	}
+	CHECK_GE(1, trains);
 }
 
-/* Flows of one peer leave together each with its own, and stay in order. */
-static void two_flows(struct data_bed *bed)
+/* Flows of one peer leave together each with its own, and stay in order. They are
+ * more than the device has queues in a guest, so that some have the same.
+ */
+static void flows(struct data_bed *bed)
 {
 	uint8_t got[WIRE_MAX], data[100] = { 0 }, flow[1000] = { 0 };
 	struct wire_header h = { 0 };
-	uint64_t was = merged(bed);
+	unsigned int i, n, seen[4];
 	struct inner in = { 0 };
-	unsigned int i, n, seen[2];
 	struct data_far far;
-	int fd[2], watch;
+	int fd[4], watch;
 	ssize_t len;
 
 	if (!data_far_add(bed, &far, &one))
 		return;
 	hold(bed, 1000);
 	watch = data_watch(bed->near, NEAR_VETH);
-	fd[0] = udp_socket(bed->near, VPN_NEAR4, 0);
-	fd[1] = udp_socket(bed->near, VPN_NEAR4, 0);
+	for (i = 0; i < ARRAY_SIZE(fd); i++)
+		fd[i] = udp_socket(bed->near, VPN_NEAR4, 0);
 	for (i = 0; ktap_good() && i < 20; i++) {
 		for (n = 0; n < BURST; n++) {
-			data[0] = n % 3 == 2;
+			data[0] = n % ARRAY_SIZE(fd);
 			data[1] = n;
 			udp_send(fd[data[0]], NULL, VPN_FAR4, DATA_PORT, data,
 				 sizeof(data));
@@ -278,7 +282,7 @@ static void two_flows(struct data_bed *bed)
 			if (!CHECK_GE(1, len) ||
 			    !CHECK(inner_parse(got, len, &in)) ||
 			    !CHECK_EQ(sizeof(data), in.len) ||
-			    !CHECK(in.data[0] < 2) ||
+			    !CHECK(in.data[0] < ARRAY_SIZE(seen)) ||
 			    !CHECK(h.packet_id < sizeof(flow)))
 				break;
 			CHECK_GE(seen[in.data[0]], in.data[1] + 1);
@@ -288,12 +292,11 @@ static void two_flows(struct data_bed *bed)
 		usleep(20000);
 	}
 	check_trains(watch, flow, sizeof(flow));
-	CHECK_GE(2, merged(bed) - was);
-	check_uncharged(fd[0]);
-	check_uncharged(fd[1]);
+	for (i = 0; i < ARRAY_SIZE(fd); i++) {
+		check_uncharged(fd[i]);
+		close(fd[i]);
+	}
 	close(watch);
-	close(fd[0]);
-	close(fd[1]);
 	data_far_close(&far);
 }
 
@@ -427,7 +430,7 @@ int main(int argc, char **argv)
 		{ "small packets leave together", .run = together },
 		{ "they are counted one by one", .run = counted },
 		{ "none overtakes another", .run = in_order },
-		{ "two flows", .run = two_flows },
+		{ "several flows", .run = flows },
 		{ "two peers", { .mode = OVPN_MODE_MP }, .run = two_peers },
 		{ "not held", .run = apart },
 		{ "peer, link and device gone", .run = gone },
