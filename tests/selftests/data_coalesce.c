@@ -7,12 +7,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sockios.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "condition.h"
 #include "data_util.h"
 #include "family.h"
 
@@ -247,52 +249,84 @@ static void check_trains(int watch, const uint8_t *flow, size_t packets)
 				CHECK_EQ(flow[sealed.packet_id],
 					 flow[sealed.packet_id + n]);
 	}
-	CHECK_GE(1, trains);
+	/* Others are cut before this sees them. */
+	if (!under("offloads-off") && !under("gro"))
+		CHECK_GE(1, trains);
 }
 
-/* Flows of one peer leave together each with its own, and stay in order. They are
- * more than the device has queues in a guest, so that some have the same.
- */
+#define FLOWS		4	/* more than a guest's device has queues */
+#define FEW		3	/* packets of a flow in one system call */
+
+/* Each says which flow it is of, and how many there were before. */
+static void send_few(int fd, unsigned int flow, unsigned int before)
+{
+	static uint8_t data[FEW][100];
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_port = htons(DATA_PORT),
+		.sin_addr.s_addr = inet_addr(VPN_FAR4),
+	};
+	struct mmsghdr msgs[FEW] = { 0 };
+	struct iovec iov[FEW];
+	unsigned int i;
+
+	for (i = 0; i < FEW; i++) {
+		data[i][0] = flow;
+		data[i][1] = before + i;
+		iov[i] = (struct iovec){ data[i], sizeof(data[i]) };
+		msgs[i].msg_hdr.msg_iov = &iov[i];
+		msgs[i].msg_hdr.msg_iovlen = 1;
+		msgs[i].msg_hdr.msg_name = &to;
+		msgs[i].msg_hdr.msg_namelen = sizeof(to);
+	}
+	CHECK_EQ(FEW, sendmmsg(fd, msgs, FEW, 0));
+}
+
+/* What came of all flows, into @flow by packet id: those of each in order */
+static bool receive_flows(struct data_far *far, uint8_t *flow, size_t packets)
+{
+	unsigned int n, seen[FLOWS] = { 0 };
+	uint8_t got[WIRE_MAX];
+	struct wire_header h = { 0 };
+	struct inner in = { 0 };
+	ssize_t len;
+
+	for (n = 0; n < BURST; n++) {
+		len = data_far_recv(far, got, &h, NULL);
+		if (!CHECK_GE(1, len) || !CHECK(inner_parse(got, len, &in)) ||
+		    !CHECK_EQ(100, in.len) || !CHECK(in.data[0] < FLOWS) ||
+		    !CHECK(h.packet_id < packets) ||
+		    !CHECK_EQ(seen[in.data[0]]++, in.data[1]))
+			return false;
+		flow[h.packet_id] = in.data[0];
+	}
+	return true;
+}
+
+/* Flows of one peer leave together each with its own, and stay in order. */
 static void flows(struct data_bed *bed)
 {
-	uint8_t got[WIRE_MAX], data[100] = { 0 }, flow[1000] = { 0 };
-	struct wire_header h = { 0 };
-	unsigned int i, n, seen[4];
-	struct inner in = { 0 };
+	uint8_t flow[(ROUNDS + 1) * BURST] = { 0 };
+	uint64_t was = merged(bed);
+	unsigned int i, n;
 	struct data_far far;
-	int fd[4], watch;
-	ssize_t len;
+	int fd[FLOWS], watch;
 
 	if (!data_far_add(bed, &far, &one))
 		return;
 	hold(bed, 1000);
 	watch = data_watch(bed->near, NEAR_VETH);
-	for (i = 0; i < ARRAY_SIZE(fd); i++)
+	for (i = 0; i < FLOWS; i++)
 		fd[i] = udp_socket(bed->near, VPN_NEAR4, 0);
-	for (i = 0; ktap_good() && i < 20; i++) {
-		for (n = 0; n < BURST; n++) {
-			data[0] = n % ARRAY_SIZE(fd);
-			data[1] = n;
-			udp_send(fd[data[0]], NULL, VPN_FAR4, DATA_PORT, data,
-				 sizeof(data));
-		}
-		memset(seen, 0, sizeof(seen));
-		for (n = 0; ktap_good() && n < BURST; n++) {
-			len = data_far_recv(&far, got, &h, NULL);
-			if (!CHECK_GE(1, len) ||
-			    !CHECK(inner_parse(got, len, &in)) ||
-			    !CHECK_EQ(sizeof(data), in.len) ||
-			    !CHECK(in.data[0] < ARRAY_SIZE(seen)) ||
-			    !CHECK(h.packet_id < sizeof(flow)))
-				break;
-			CHECK_GE(seen[in.data[0]], in.data[1] + 1);
-			seen[in.data[0]] = in.data[1] + 1;
-			flow[h.packet_id] = in.data[0];
-		}
+	for (i = 0; i < ROUNDS && (i < 20 || merged(bed) == was); i++) {
+		for (n = 0; n < BURST / FEW; n++)
+			send_few(fd[n % FLOWS], n % FLOWS, n / FLOWS * FEW);
+		if (!receive_flows(&far, flow, sizeof(flow)))
+			break;
 		usleep(20000);
 	}
 	check_trains(watch, flow, sizeof(flow));
-	for (i = 0; i < ARRAY_SIZE(fd); i++) {
+	for (i = 0; i < FLOWS; i++) {
 		check_uncharged(fd[i]);
 		close(fd[i]);
 	}
@@ -436,6 +470,15 @@ int main(int argc, char **argv)
 		{ "peer, link and device gone", .run = gone },
 	};
 
+	cpu_set_t cpu;
+
 	(void)argc;
+	/* Links between namespaces keep the order of each processor only, and what is
+	 * held leaves on the one that it came from.
+	 */
+	CPU_ZERO(&cpu);
+	CPU_SET(0, &cpu);
+	if (sched_setaffinity(0, sizeof(cpu), &cpu))
+		ktap_bail("sched_setaffinity: %s", strerror(errno));
 	return data_run(cases, ARRAY_SIZE(cases), argv + 1);
 }
