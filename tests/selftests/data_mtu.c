@@ -948,6 +948,40 @@ static void learned_by_large(struct data_bed *bed)
 	data_far_close(&far);
 }
 
+/* Does a packet of this length arrive, in two fragments? */
+static bool in_two(struct data_far *far, int fd, int watch, unsigned int len)
+{
+	uint8_t data[LINK_MTU] = { 0 }, got[WIRE_MAX];
+
+	CHECK_EQ(len - 48, udp_send(fd, NULL, VPN_FAR6, DATA_PORT, data,
+				    len - 48));
+	CHECK_EQ(len, data_far_recv(far, got, NULL, NULL));
+	return look(watch).fragments == 2;
+}
+
+/* What a sender wants to be done about the path of its own packets is not asked about
+ * the tunnel's.
+ */
+static void learned_not_asked(struct data_bed *bed)
+{
+	unsigned int len = inside(bed, LEARNED_MTU) + 1;
+	int fd, watch, discover = IPV6_PMTUDISC_PROBE;
+	struct data_far far;
+
+	if (!add(bed, &far))
+		return;
+	watch = packet_socket(bed->far, FAR_VETH);
+	path_says(bed, &far, LEARNED_MTU);
+	set_path_mtu(bed, false);
+	fd = udp_socket(bed->near, VPN_NEAR6, 0);
+	CHECK_EQ(0, setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &discover,
+			       sizeof(discover)));
+	CHECK(WAIT_FOR(in_two(&far, fd, watch, len), DATA_WAIT_MS));
+	close(fd);
+	close(watch);
+	data_far_close(&far);
+}
+
 /*
  * A packet that must not be fragmented asks, once, and then seldom: where it is
  * lost it is the only one. What the path is known not to carry cannot ask.
@@ -1005,6 +1039,8 @@ static const struct {
 	{ "too long, from peer to peer", too_long_forwarded, OVPN_MODE_MP },
 	{ "the path says what it carries", learned },
 	{ "the path says what it carries, large packets", learned_by_large },
+	{ "the path says what it carries, the sender ignores it",
+	  learned_not_asked },
 };
 
 #define COMBINED	(ARRAY_SIZE(everywhere) * 2)

@@ -558,11 +558,6 @@ static enum ovpn_endpoint_error xmit_v6(struct ovpn_endpoint *ep,
 	 * function does that itself
 	 */
 	skb_scrub_packet(skb, false);
-	/* IPv6 may ask the sender's socket, as if it were one of its own */
-	if (unlikely(skb->sk && sk_fullsock(skb->sk) &&
-		     skb->sk->sk_family != AF_INET6 &&
-		     skb->sk->sk_family != AF_INET))
-		skb_orphan(skb);
 	/* IPv6 may fragment here too; without this nobody would be told */
 	skb->ignore_df = 1;
 	compat_udp_tunnel6_xmit_skb(dst, sk, skb, skb->dev, &saddr,

@@ -25,6 +25,7 @@
 #include <net/genetlink.h>
 #include <net/inet_sock.h>
 #include <net/ip6_route.h>
+#include <net/ip_tunnels.h>
 #include <net/ipv6.h>
 #include <net/ipv6_stubs.h>
 #include <net/rtnetlink.h>
@@ -317,6 +318,23 @@ compat_udp_tunnel_xmit_skb(struct rtable *rt, struct sock *sk,
 #endif
 }
 
+/* IPv6 asks the socket of the inner packet's sender what it thinks of path MTUs, and
+ * takes any socket for one of its own, unless a device sends. What leaves a queue or
+ * a timer does not look like that in kernels before this limit came.
+ */
+#ifdef IP_TUNNEL_RECURSION_LIMIT
+static inline void compat_tunnel6_xmit_begin(void)
+{
+}
+
+static inline void compat_tunnel6_xmit_end(void)
+{
+}
+#else
+#define compat_tunnel6_xmit_begin	dev_xmit_recursion_inc
+#define compat_tunnel6_xmit_end		dev_xmit_recursion_dec
+#endif
+
 /* The addresses are only read, in older kernels as well */
 static inline void
 compat_udp_tunnel6_xmit_skb(struct dst_entry *dst, struct sock *sk,
@@ -325,6 +343,7 @@ compat_udp_tunnel6_xmit_skb(struct dst_entry *dst, struct sock *sk,
 			    u8 prio, u8 ttl, __be32 label, __be16 src_port,
 			    __be16 dst_port, bool nocheck, u16 ip6cb_flags)
 {
+	compat_tunnel6_xmit_begin();
 #ifdef COMPAT_HAVE_TUNNEL6_XMIT_FLAGS
 	udp_tunnel6_xmit_skb(dst, sk, skb, dev, saddr, daddr, prio, ttl, label,
 			     src_port, dst_port, nocheck, ip6cb_flags);
@@ -332,6 +351,7 @@ compat_udp_tunnel6_xmit_skb(struct dst_entry *dst, struct sock *sk,
 	udp_tunnel6_xmit_skb(dst, sk, skb, dev, saddr, daddr, prio, ttl, label,
 			     src_port, dst_port, nocheck);
 #endif
+	compat_tunnel6_xmit_end();
 }
 
 /* --- Locks --------------------------------------------------------------- */
