@@ -359,12 +359,13 @@ static bool is_tcp(const struct sock *sk)
 }
 
 /* Is it good enough for the destructor to see a buffer of this socket and this size?
- * TCP's and the usual one look for no more; others have their notes in the buffer.
+ * TCP's and the usual ones look for no more; others have their notes in the buffer.
  */
 static bool may_own(const struct sk_buff *skb)
 {
 	return skb->destructor && skb->sk &&
-	       (skb->destructor == sock_wfree || is_tcp(skb->sk));
+	       (skb->destructor == sock_wfree ||
+		skb->destructor == sock_efree || is_tcp(skb->sk));
 }
 
 /* Does it give back as many bytes as the buffer takes? The others of TCP's give back
