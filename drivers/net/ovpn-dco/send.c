@@ -33,6 +33,11 @@
  */
 static DEFINE_PER_CPU(unsigned int, sends);
 
+/* How many packets of a batch are compared with one of them: nobody looks for its
+ * flow's next one among thousands
+ */
+#define LOOKS_MAX	64
+
 /* These packets have so many bytes together */
 static void send_sealed(struct ovpn_peer *peer, struct sk_buff_head *pkts,
 			unsigned int count, unsigned int bytes)
@@ -259,15 +264,20 @@ static struct sk_buff *next_alike(const struct sk_buff_head *pkts,
 				  const struct sk_buff *skb,
 				  const struct sk_buff *first)
 {
+	unsigned int looks = LOOKS_MAX;
 	struct sk_buff *next;
 
-	while (!skb_queue_is_last(pkts, skb)) {
+	while (!skb_queue_is_last(pkts, skb) && looks--) {
 		next = skb->next;
-		/* Parts of what others have cut may not all have the socket */
-		if (next->hash == first->hash &&
-		    (next->sk == first->sk || !next->sk || !first->sk))
-			return next->sk == first->sk && alike(next, first) ?
-			       next : NULL;
+		if (next->hash == first->hash) {
+			if (next->sk == first->sk)
+				return alike(next, first) ? next : NULL;
+			/* One flow all the same, if somebody has looked; and parts of
+			 * what others have cut may not all have the socket
+			 */
+			if (first->hash || !next->sk || !first->sk)
+				return NULL;
+		}
 		skb = next;
 	}
 	return NULL;
