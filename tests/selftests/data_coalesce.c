@@ -230,10 +230,19 @@ static void in_order(struct data_bed *bed)
 	data_far_close(&far);
 }
 
+/* Or they are cut before they can be seen, on old kernels for one. */
+static bool link_takes_trains(struct data_bed *bed)
+{
+	return !under("offloads-off") && !under("gro") &&
+	       !netns_sh(bed->near, "ethtool -k " NEAR_VETH
+			 " | grep -q '^tx-udp-segmentation: on'");
+}
+
 /* What data_watch() saw leave: no datagram with packets of several flows, of which
  * @flow has the numbers by packet id
  */
-static void check_trains(int watch, const uint8_t *flow, size_t packets)
+static void check_trains(struct data_bed *bed, int watch, const uint8_t *flow,
+			 size_t packets)
 {
 	/* Each of them has 100 bytes in it. */
 	const size_t sealed_len = WIRE_HEADER_LEN + 20 + 8 + 100;
@@ -249,8 +258,7 @@ static void check_trains(int watch, const uint8_t *flow, size_t packets)
 				CHECK_EQ(flow[sealed.packet_id],
 					 flow[sealed.packet_id + n]);
 	}
-	/* Others are cut before this sees them. */
-	if (!under("offloads-off") && !under("gro"))
+	if (link_takes_trains(bed))
 		CHECK_GE(1, trains);
 }
 
@@ -325,7 +333,7 @@ static void flows(struct data_bed *bed)
 			break;
 		usleep(20000);
 	}
-	check_trains(watch, flow, sizeof(flow));
+	check_trains(bed, watch, flow, sizeof(flow));
 	for (i = 0; i < FLOWS; i++) {
 		check_uncharged(fd[i]);
 		close(fd[i]);
