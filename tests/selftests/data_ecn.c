@@ -39,6 +39,9 @@ static bool add(struct data_bed *bed, struct data_far *far)
 {
 	const struct data_far_args args = { .id = PEER_ID, .addr = bed->arg };
 
+	/* As devices come, under whatever condition */
+	set_flag(bed, "copy-ecn", true);
+	set_flag(bed, "copy-dscp", false);
 	return data_far_add(bed, far, &args);
 }
 

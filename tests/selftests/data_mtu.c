@@ -51,11 +51,18 @@ static unsigned int inside(struct data_bed *bed, unsigned int mtu)
 	return mtu - o->headers - WIRE_HEADER_LEN;
 }
 
+static void set_path_mtu(struct data_bed *bed, bool on)
+{
+	CHECK_ERR(0, ethtool_set_flag(bed->near, TUN, "path-mtu", on));
+}
+
 static bool add(struct data_bed *bed, struct data_far *far)
 {
 	const struct outer *o = bed->arg;
 	const struct data_far_args args = { .id = PEER_ID, .addr = o->addr };
 
+	/* As devices come, under whatever condition */
+	set_path_mtu(bed, true);
 	netns_run(bed->near, "ip link set " TUN " mtu %u", LINK_MTU);
 	return data_far_add(bed, far, &args);
 }
@@ -76,11 +83,6 @@ static bool add_both(struct data_bed *bed, struct data_far far[2])
 		  "ip route add %s dev " NEAR_VETH " mtu %u", o->addr_b,
 		  NARROW_MTU);
 	return add(bed, &far[0]) && data_far_add(bed, &far[1], &args);
-}
-
-static void set_path_mtu(struct data_bed *bed, bool on)
-{
-	CHECK_ERR(0, ethtool_set_flag(bed->near, TUN, "path-mtu", on));
 }
 
 /* ---- SYN packets ---- */
