@@ -46,19 +46,17 @@ int ovpn_workqueues_alloc(void)
 /**
  * ovpn_workqueues_flush - wait until all is freed
  *
- * Context: process, may sleep; nobody may use a peer any more.
+ * Context: process, may sleep; no device may exist any more.
  */
 void ovpn_workqueues_flush(void)
 {
-	/* What RCU is about to queue, what is queued, and what that has queued
-	 * by RCU or freed: keys, which hold peers, which hold sockets
+	/* Devices have gone, each after its peers, and these after their keys.
+	 * Sockets wait for whoever has them locked.
 	 */
-	rcu_barrier();
-	flush_workqueue(ovpn_wq);
-	rcu_barrier();
-	flush_workqueue(ovpn_wq);
 	ovpn_sockets_wait();
+	/* Endpoints, which nobody has counted */
 	rcu_barrier();
+	/* And whoever has freed the last of something is still in our code */
 	flush_workqueue(ovpn_wq);
 }
 
