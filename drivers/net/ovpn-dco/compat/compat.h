@@ -330,9 +330,28 @@ static inline void compat_tunnel6_xmit_begin(void)
 static inline void compat_tunnel6_xmit_end(void)
 {
 }
-#else
+#elif defined(COMPAT_HAVE_DEV_XMIT_RECURSION)
 #define compat_tunnel6_xmit_begin	dev_xmit_recursion_inc
 #define compat_tunnel6_xmit_end		dev_xmit_recursion_dec
+#else
+/* What counts is there, but the functions are the network core's own */
+static inline void compat_tunnel6_xmit_begin(void)
+{
+#ifdef CONFIG_PREEMPT_RT
+	current->net_xmit.recursion++;
+#else
+	__this_cpu_inc(softnet_data.xmit.recursion);
+#endif
+}
+
+static inline void compat_tunnel6_xmit_end(void)
+{
+#ifdef CONFIG_PREEMPT_RT
+	current->net_xmit.recursion--;
+#else
+	__this_cpu_dec(softnet_data.xmit.recursion);
+#endif
+}
 #endif
 
 /* The addresses are only read, in older kernels as well */

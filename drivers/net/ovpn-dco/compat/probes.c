@@ -90,6 +90,13 @@ static inline void have_lltx(struct net_device *dev)
 	dev->lltx = true;
 }
 
+/* Until 6.11: the network core's own since */
+#line 1 "HAVE_DEV_XMIT_RECURSION"
+static inline void have_dev_xmit_recursion(void)
+{
+	dev_xmit_recursion_inc();
+}
+
 /* 5.13, 6.8 */
 #line 1 "HAVE_ETHTOOL_PUTS"
 static inline void have_ethtool_puts(u8 **data)
