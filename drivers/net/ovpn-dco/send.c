@@ -256,6 +256,17 @@ static bool alike(const struct sk_buff *skb, const struct sk_buff *first)
 	       ovpn_send_cb(skb)->tos == ovpn_send_cb(first)->tos;
 }
 
+/* May two packets be of one flow? Hashes are computed when somebody asks for them: where
+ * one has none, only packets of two sockets may not, and parts of what others have cut
+ * may not all have theirs. Two sockets with one hash may share a port.
+ */
+static bool may_be_one_flow(const struct sk_buff *a, const struct sk_buff *b)
+{
+	if (likely(a->hash && b->hash))
+		return a->hash == b->hash;
+	return a->sk == b->sk || !a->sk || !b->sk;
+}
+
 /* The next packet of the first one's flow, if it may be part of a train with it. Others
  * may be in between: behind the tunnel, qdiscs and cards still tell flows apart by
  * hash and socket, and keep only those in order.
@@ -269,15 +280,10 @@ static struct sk_buff *next_alike(const struct sk_buff_head *pkts,
 
 	while (!skb_queue_is_last(pkts, skb) && looks--) {
 		next = skb->next;
-		if (next->hash == first->hash) {
-			if (next->sk == first->sk)
-				return alike(next, first) ? next : NULL;
-			/* One flow all the same, if somebody has looked; and parts of
-			 * what others have cut may not all have the socket
-			 */
-			if (first->hash || !next->sk || !first->sk)
-				return NULL;
-		}
+		if (next->hash == first->hash && next->sk == first->sk)
+			return alike(next, first) ? next : NULL;
+		if (may_be_one_flow(next, first))
+			return NULL;
 		skb = next;
 	}
 	return NULL;
