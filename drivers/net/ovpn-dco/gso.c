@@ -375,7 +375,8 @@ static bool gives_bytes(const struct sk_buff *skb)
 {
 	return skb->destructor == sock_wfree ||
 	       (is_tcp(skb->sk) && skb->destructor != sock_efree &&
-		skb->destructor != sock_edemux);
+		skb->destructor != sock_edemux &&
+		skb->destructor != sock_pfree);
 }
 
 /**
@@ -408,7 +409,8 @@ void ovpn_train_own(struct sk_buff *train, struct sk_buff *skb, bool all)
 			train->destructor = sock_efree;
 		}
 	} else if (!train->destructor) {
-		train->truesize = skb->truesize;
+		if (gives_bytes(skb))
+			train->truesize = skb->truesize;
 		swap(train->sk, skb->sk);
 		swap(train->destructor, skb->destructor);
 	} else if (skb->sk == train->sk &&
