@@ -47,7 +47,7 @@ static const struct ovpn_transport *transport_of(const struct sock *sk,
  */
 #define UNLOCK_WAIT		(HZ / 50 ?: 1)
 
-/* How many there are that are not free yet */
+/* How many there are that are not free yet, or are being closed */
 static atomic_t sockets = ATOMIC_INIT(0);
 
 static LIST_HEAD(given_back);
@@ -102,6 +102,12 @@ static bool lock_sock_timeout(struct sock *sk, long timeout)
 					   ovpn_lock_sock_try(sk), timeout) > 0;
 }
 
+static void socket_done(void)
+{
+	if (atomic_dec_and_test(&sockets))
+		wake_up_var(&sockets);
+}
+
 static void socket_free(struct ovpn_socket *os)
 {
 	if (os->transport->free)
@@ -110,8 +116,7 @@ static void socket_free(struct ovpn_socket *os)
 		fput(os->file);
 	sock_put(os->sk);
 	kfree(os);
-	if (atomic_dec_and_test(&sockets))
-		wake_up_var(&sockets);
+	socket_done();
 }
 
 static void grace_period_over(struct rcu_head *rcu)
@@ -350,6 +355,8 @@ void ovpn_socket_closed(struct sock *sk, const struct ovpn_transport *transport)
 {
 	struct ovpn_socket *os;
 
+	/* It may be given back, and free, before this has its lock */
+	atomic_inc(&sockets);
 	lock_sock(sk);
 	if (transport->owns(sk)) {
 		os = rcu_dereference_protected(__sk_user_data(sk),
@@ -359,6 +366,7 @@ void ovpn_socket_closed(struct sock *sk, const struct ovpn_transport *transport)
 		os->closed = true;
 	}
 	release_sock(sk);
+	socket_done();
 }
 
 /**
