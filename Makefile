@@ -84,7 +84,7 @@ check-conditions:
 		TESTS="$(TESTS)" JOBS="$(JOBS)" $(TOP)/tests/vm/check $(KERNELS)
 
 check-debug:
-	@CONDITIONS="$(CONDITIONS)" THOROUGH="$(THOROUGH)" TESTS="$(TESTS)" JOBS="$(JOBS)" \
+	@CONDITIONS="$(CONDITIONS)" THOROUGH="$(THOROUGH)" TESTS="$(TESTS)" JOBS="$(JOBS)" DEADLINE="$(DEADLINE)" \
 		$(TOP)/tests/vm/check $(DEBUG_KERNELS)
 
 # What check-debug has no time for.
