@@ -256,14 +256,24 @@ static bool alike(const struct sk_buff *skb, const struct sk_buff *first)
 	       ovpn_send_cb(skb)->tos == ovpn_send_cb(first)->tos;
 }
 
+/* The hash that everybody sees. A card's that knows addresses only is replaced as soon
+ * as somebody asks, like none.
+ */
+static u32 final_hash(const struct sk_buff *skb)
+{
+	return skb->l4_hash || skb->sw_hash ? skb->hash : 0;
+}
+
 /* May two packets be of one flow? Hashes are computed when somebody asks for them: where
  * one has none, only packets of two sockets may not, and parts of what others have cut
  * may not all have theirs. Two sockets with one hash may share a port.
  */
 static bool may_be_one_flow(const struct sk_buff *a, const struct sk_buff *b)
 {
-	if (likely(a->hash && b->hash))
-		return a->hash == b->hash;
+	u32 hash_a = final_hash(a), hash_b = final_hash(b);
+
+	if (likely(hash_a && hash_b))
+		return hash_a == hash_b;
 	return a->sk == b->sk || !a->sk || !b->sk;
 }
 
