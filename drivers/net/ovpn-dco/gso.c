@@ -20,6 +20,7 @@
 #include <net/ip.h>
 #include <net/ip6_checksum.h>
 #include <net/sock.h>
+#include <net/tcp.h>
 #include <net/tso.h>
 
 #include "compat/compat.h"
@@ -400,11 +401,13 @@ void ovpn_train_own(struct sk_buff *train, struct sk_buff *skb, bool all)
 {
 	if (!may_own(skb))
 		return;
-	if (!all) {
-		/* A reference of its own: the charge cannot be split, if it is one.
-		 * A socket that nobody else has any more need not be told.
+	if (!all || skb_is_tcp_pure_ack(skb)) {
+		/* A reference of its own: the charge cannot be split, if it is one,
+		 * and that of a pure ACK is no size for a buffer. A socket that
+		 * nobody else has any more need not be told.
 		 */
-		if (likely(refcount_inc_not_zero(&skb->sk->sk_refcnt))) {
+		if (!train->destructor &&
+		    likely(refcount_inc_not_zero(&skb->sk->sk_refcnt))) {
 			train->sk = skb->sk;
 			train->destructor = sock_efree;
 		}
