@@ -1438,6 +1438,9 @@ void __init ovpn_tcp_init(void)
 /**
  * ovpn_tcp_exit - wait until nobody is in our socket functions any more
  *
+ * A preemptible kernel without CONFIG_TASKS_RCU has no way to wait for who was
+ * preempted there. Tracing and BPF select it: distributions' kernels have it.
+ *
  * Context: process, may sleep; no socket may be attached any more.
  */
 void ovpn_tcp_exit(void)
@@ -1445,6 +1448,8 @@ void ovpn_tcp_exit(void)
 	/* Whoever has looked up a function, but is not inside yet */
 	synchronize_rcu_tasks();
 	wait_var_event(&calls_inside, !atomic_read(&calls_inside));
+	/* Closing a socket of UDP, which is looked up like that too */
+	ovpn_sockets_wait();
 	/* Whoever is on its way out */
 	synchronize_rcu_tasks();
 }
