@@ -94,6 +94,24 @@ static void script_control(size_t size)
 	script.control_len += len;
 }
 
+/* Was a packet only overtaken? For who reads why the test failed. */
+static void look_behind(struct data_bed *bed, const uint8_t *want, size_t len)
+{
+	uint8_t got[WIRE_MAX];
+	unsigned int i;
+	int size;
+
+	for (i = 1; i < MAX_DATA; i++) {
+		size = packet_recv(bed->tap, got, sizeof(got), DATA_WAIT_MS);
+		if (size < 0)
+			return;
+		if (size == (int)len && !memcmp(want, got, len)) {
+			ktap_note("it came %u packets later", i);
+			return;
+		}
+	}
+}
+
 static bool delivered(struct data_bed *bed, const struct data_far *far)
 {
 	uint8_t want[WIRE_MAX], got[WIRE_MAX];
@@ -105,8 +123,10 @@ static bool delivered(struct data_bed *bed, const struct data_far *far)
 				 script.data[i].size, script.data[i].seed);
 		if (!CHECK_EQ(len, packet_recv(bed->tap, got, sizeof(got),
 					       DATA_WAIT_MS)) ||
-		    !CHECK_MEMEQ(want, got, len))
+		    !CHECK_MEMEQ(want, got, len)) {
+			look_behind(bed, want, len);
 			return false;
+		}
 	}
 	return data_near_empty(bed);
 }

@@ -56,15 +56,31 @@ void condition_device(struct netns *ns, const char *dev)
 	}
 }
 
+/*
+ * Netem lets go of packets on whatever processor its timer is. A NIC hands all
+ * packets of a connection to one processor, without which they are opened in
+ * order but arrive behind the tunnel in any.
+ */
+static void one_processor(struct netns *ns, const char *dev)
+{
+	netns_run(ns, "unshare --mount sh -ec '\n"
+		  "mount -t sysfs none /sys\n"
+		  "for cpus in /sys/class/net/%s/queues/rx-*/rps_cpus; do\n"
+		  "	echo 1 >$cpus\n"
+		  "done'", dev);
+}
+
 void condition_link(struct netns *ns, const char *dev)
 {
-	if (under("offloads-off"))
+	if (under("offloads-off")) {
 		netns_run(ns, "ethtool -K %s tso off gso off gro off tx off rx off",
 			  dev);
-	else if (under("gro"))
+	} else if (under("gro")) {
 		netns_run(ns, "ethtool -K %s tso off gso off gro on", dev);
-	else if (under("netem"))
+	} else if (under("netem")) {
+		one_processor(ns, dev);
 		netns_run(ns, "tc qdisc add dev %s root netem " LOSSY, dev);
+	}
 }
 
 int condition_netns(void)
