@@ -59,12 +59,13 @@ void condition_device(struct netns *ns, const char *dev)
 /*
  * Netem lets go of packets on whatever processor its timer is. A NIC hands all
  * packets of a connection to one processor, without which they are opened in
- * order but arrive behind the tunnel in any.
+ * order but arrive behind the tunnel in any. Each network namespace has a sysfs of
+ * its own; that of the first one is mounted already.
  */
 static void one_processor(struct netns *ns, const char *dev)
 {
 	netns_run(ns, "unshare --mount sh -ec '\n"
-		  "mount -t sysfs none /sys\n"
+		  "mount -t sysfs none /sys 2>/dev/null || :\n"
 		  "for cpus in /sys/class/net/%s/queues/rx-*/rps_cpus; do\n"
 		  "	echo 1 >$cpus\n"
 		  "done'", dev);
