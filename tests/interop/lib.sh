@@ -693,7 +693,7 @@ early()
 # has to take less, also on a machine that is busy with other tests.
 reneg_seconds()
 {
-	echo $((PATIENCE > 2 ? 20 : 4 + 6 * PATIENCE))
+	echo $((PATIENCE > 2 ? 40 : 4 + 6 * PATIENCE))
 }
 
 # A line for a server that has OpenVPN look after its clients now and then, where no
