@@ -417,6 +417,47 @@ static void bulk_paced(struct data_bed *bed)
 	far_device_close(bed, &far, &dev);
 }
 
+/* A machine on the way, as the host of a container is one: it notes when packets arrive,
+ * because somebody there asked for it, and sends them when they are due. The time at
+ * which an inner packet was due, or only what clock it was on, is of no use to it.
+ */
+static void bulk_forwarded(struct data_bed *bed)
+{
+	struct netns *between = netns_new("between");
+	struct far_device dev;
+	struct data_far far;
+	int asks, on = 1;
+
+	netns_run(bed->far, "ip link set " FAR_VETH " netns %s",
+		  netns_path(between));
+	netns_up(between, FAR_VETH);
+	netns_veth(between, "onward", bed->far, FAR_VETH);
+	netns_addr(bed->far, FAR_VETH, FAR4 "/24");
+	netns_addr(bed->far, FAR_VETH, FAR6 "/64");
+	if (netns_sh(between, "exec 2>/dev/null\n"
+		     "tc qdisc add dev onward root fq &&\n"
+		     "tc qdisc add dev onward clsact &&\n"
+		     "tc qdisc add dev " FAR_VETH " clsact &&\n"
+		     "tc filter add dev onward ingress matchall action mirred \\\n"
+		     "egress redirect dev " FAR_VETH " &&\n"
+		     "tc filter add dev " FAR_VETH " ingress matchall action \\\n"
+		     "mirred egress redirect dev onward")) {
+		ktap_skip("this kernel has no fq or cannot redirect");
+		netns_free(between);
+		return;
+	}
+	asks = udp_socket(between, "127.0.0.1", 0);
+	CHECK_EQ(0, setsockopt(asks, SOL_SOCKET, SO_TIMESTAMPNS, &on,
+			       sizeof(on)));
+	if (far_device_add(bed, &far, &dev)) {
+		bulk(bed->near, bed->far, VPN_FAR4, BY_WRITE);
+		bulk(bed->near, bed->far, VPN_FAR6, BY_WRITE);
+		far_device_close(bed, &far, &dev);
+	}
+	close(asks);
+	netns_free(between);
+}
+
 /* A queue in front of the device that has given back what the packets were charged
  * with: they have their socket, for which each holds one reference. One given back
  * twice is what the kernel's log would tell.
@@ -892,6 +933,7 @@ int main(int argc, char **argv)
 		{ "TCP bulk over links with GRO and without offloads",
 		  .run = bulk_over_plain_link },
 		{ "TCP bulk through a queue with flows", .run = bulk_paced },
+		{ "TCP bulk that is forwarded when it is due", .run = bulk_forwarded },
 		{ "TCP bulk behind a queue that takes the charge off",
 		  .run = bulk_uncharged },
 		{ "TCP bulk with a large MTU", .run = bulk_large_mtu },

@@ -490,9 +490,9 @@ static int make_ready(struct ovpn_peer *peer, struct sk_buff *skb, bool part)
 
 	skb->ip_summed = CHECKSUM_NONE;
 	/* Datagrams are scrubbed when they leave, but for the time when the
-	 * inner packet is due; a stream may have it wait
+	 * inner packet is due, and its clock; a stream may have it wait
 	 */
-	skb->tstamp = 0;
+	skb_set_delivery_time(skb, 0, 0);
 	if (peer->socket->transport->stream)
 		skb_scrub_packet(skb, true);
 	else

@@ -236,6 +236,15 @@ static inline struct nlattr **compat_genl_dump_attrs(struct netlink_callback *cb
 #define napi_build_skb			build_skb
 #endif
 
+/* Until then no packet said of what clock its time is */
+#ifndef COMPAT_HAVE_SKB_SET_DELIVERY_TIME
+static inline void skb_set_delivery_time(struct sk_buff *skb, ktime_t kt,
+					 bool mono)
+{
+	skb->tstamp = kt;
+}
+#endif
+
 /* COMPAT_DROP_REASON(NAME) is SKB_DROP_REASON_NAME where there are such */
 #ifdef COMPAT_HAVE_SKB_DROP_REASONS
 #define COMPAT_DROP_REASON(name)	SKB_DROP_REASON_##name

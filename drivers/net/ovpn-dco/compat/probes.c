@@ -168,6 +168,13 @@ static inline struct sk_buff *have_napi_build_skb(void *data)
 	return napi_build_skb(data, 1024);
 }
 
+/* 5.18 */
+#line 1 "HAVE_SKB_SET_DELIVERY_TIME"
+static inline void have_skb_set_delivery_time(struct sk_buff *skb)
+{
+	skb_set_delivery_time(skb, 0, 0);
+}
+
 /* 5.17, and more reasons with each version up to 6.1 */
 #line 1 "HAVE_SKB_DROP_REASONS"
 static inline int have_skb_drop_reasons(struct sk_buff *skb)
