@@ -45,7 +45,7 @@ static unsigned int gro_net_id;
 
 /* Is there a socket of ours at that port that wants large packets? One of
  * another address at the same port is rare, and sees no difference unless it
- * is a tunnel's as well.
+ * is a tunnel's as well, which can open them too.
  */
 static bool wanted(const struct gro_net *gro, __be16 port)
 {
@@ -53,10 +53,11 @@ static bool wanted(const struct gro_net *gro, __be16 port)
 	const struct ovpn_dev *ovpn;
 
 	list_for_each_entry_rcu(os, &gro->sockets, gro) {
-		if (inet_sk(os->sk)->inet_sport == port) {
-			ovpn = rcu_dereference(os->ovpn);
-			return ovpn && READ_ONCE(ovpn->udp_gro);
-		}
+		if (inet_sk(os->sk)->inet_sport != port)
+			continue;
+		ovpn = rcu_dereference(os->ovpn);
+		if (ovpn && READ_ONCE(ovpn->udp_gro))
+			return true;
 	}
 	return false;
 }
