@@ -498,17 +498,20 @@ bool ovpn_peer_tell_moved(struct ovpn_peer *peer)
 /**
  * ovpn_peer_follow - keep up with a peer that moves
  * @peer: the peer
+ * @old: its endpoint before @skb was found to be the newest
  * @skb: its newest packet: authenticated, not replayed, outer headers in place
  *
- * Only the newest: an old packet that comes late says where the peer was.
+ * Only the newest: an old packet that comes late says where the peer was. If a newer
+ * one has been faster, @old is not the endpoint any more, and nothing changes.
  *
  * Context: BH off, rcu_read_lock held.
  */
-void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb)
+void ovpn_peer_follow(struct ovpn_peer *peer, struct ovpn_endpoint *old,
+		      const struct sk_buff *skb)
 {
-	struct ovpn_endpoint *old = rcu_dereference(peer->endpoint), *ep;
 	struct ovpn_peer_table *table = &peer->ovpn->peers;
 	const struct sock *sk = peer->socket->sk;
+	struct ovpn_endpoint *ep;
 	struct ovpn_sockaddr remote;
 	struct in6_addr local;
 	bool elsewhere, moved;

@@ -61,15 +61,15 @@ static struct receive_cb *receive_cb(struct sk_buff *skb)
 /* All that is in one buffer has come the same way: look once for each peer, at what
  * is authentic. Another processor that does so too does no harm.
  */
-static void follow(struct ovpn_peer *peer, struct sk_buff *skb,
-		   struct sk_buff *from)
+static void follow(struct ovpn_peer *peer, struct ovpn_endpoint *old,
+		   struct sk_buff *skb, struct sk_buff *from)
 {
 	if (from) {
 		if (likely(READ_ONCE(receive_cb(from)->followed) == peer))
 			return;
 		WRITE_ONCE(receive_cb(from)->followed, peer);
 	}
-	ovpn_peer_follow(peer, from ?: skb);
+	ovpn_peer_follow(peer, old, from ?: skb);
 }
 
 /* GRO merges TCP. For other packets it looks in vain, for a socket as well, unless
@@ -212,6 +212,7 @@ static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
 	struct ovpn_header *hdr = (struct ovpn_header *)skb->data;
 	struct ovpn_peer *peer = slot->peer;
 	enum ovpn_replay_verdict verdict;
+	struct ovpn_endpoint *old;
 	u32 now = ovpn_now();
 	u8 tos;
 
@@ -219,6 +220,8 @@ static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
 		ovpn_drop(peer->ovpn, peer, skb, open_error(err));
 		return;
 	}
+	/* Before the verdict: what a newer packet changes behind it stays */
+	old = rcu_dereference(peer->endpoint);
 	verdict = ovpn_replay_check(&slot->replay,
 				    be32_to_cpu(hdr->packet_id), now);
 	if (unlikely(verdict > OVPN_REPLAY_LATE)) {
@@ -228,7 +231,7 @@ static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
 
 	ovpn_stamp(&peer->last_rx, now);
 	if (likely(verdict == OVPN_REPLAY_NEWEST))
-		follow(peer, skb, from);
+		follow(peer, old, skb, from);
 
 	tos = tos_of(peer, from ?: skb);
 	__skb_pull(skb, OVPN_HEADER_LEN);
