@@ -137,15 +137,16 @@ static int udp_encap_rcv(struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-static bool udp_owns(const struct sock *sk)
-{
-	return udp_sk(sk)->encap_rcv == udp_encap_rcv;
-}
-
 /* Called by UDP, without the socket lock */
 static void udp_closed(struct sock *sk)
 {
 	ovpn_socket_closed(sk, &ovpn_udp_transport);
+}
+
+/* That is what no UDP_ENCAP of userspace puts its own in the place of */
+static bool udp_owns(const struct sock *sk)
+{
+	return udp_sk(sk)->encap_destroy == udp_closed;
 }
 
 static int udp_attach(struct ovpn_socket *os, struct netlink_ext_ack *extack)
@@ -185,7 +186,9 @@ static void udp_detach(struct ovpn_socket *os)
 {
 	struct sock *sk = os->sk;
 
-	/* First: what was merged shall not reach userspace */
+	/* First: what was merged shall not reach userspace, but for a datagram
+	 * between our hook and here
+	 */
 	ovpn_gro_detach(os);
 	WRITE_ONCE(udp_sk(sk)->encap_type, 0);
 	WRITE_ONCE(udp_sk(sk)->encap_rcv, NULL);
