@@ -77,8 +77,9 @@ static void one_at_a_time(struct data_bed *bed)
 	}
 	CHECK_ERR(-EAGAIN, try_recv(far.sock, got, sizeof(got), 0, NULL));
 
+	/* But for the moment in which TCP has a byte and has not shown it */
 	for (i = 0; i < len[0]; i++) {
-		CHECK(udp_quiet(far.sock, 0));
+		CHECK(WAIT_FOR(udp_quiet(far.sock, 0), DATA_WAIT_MS));
 		CHECK_ERR(0, stream_write(far.fd, sent[0] + i, 1));
 	}
 	CHECK(readable(far.sock));
