@@ -24,6 +24,7 @@
 
 #define GONE_MS		1000	/* from a process's death to its traces' */
 #define GONE_DELETIONS	30	/* or so many deletions on a slow machine */
+#define CHECKED_MS	20000	/* what nothing tells is looked at every 15 s */
 #define START_MS	60000
 
 static const struct stream_conf usual;
@@ -421,6 +422,43 @@ static void user_dies(void)
 	stand_close();
 }
 
+/* Of those that nothing would look at otherwise: no times, and no netlink socket left
+ * whose end would tell.
+ */
+static void add_and_let_go(void)
+{
+	struct ovpn_nl *nl = ovpn_nl_open(s.near);
+	uint32_t index = netns_ifindex(s.near, TUN);
+
+	add_peer(nl, index, UDP);
+	add_peer(nl, index, TCP);
+	ovpn_nl_set_peer(nl, index, UDP, 0, 0);
+	ovpn_nl_set_peer(nl, index, TCP, 0, 0);
+	ovpn_nl_close(nl);
+}
+
+static void silent_user_dies(void)
+{
+	struct ovpn_nl *nl;
+	struct victim v;
+	int index;
+
+	stand_open();
+	index = open_tun(s.near, OVPN_MODE_MP);
+	v = victim_start(add_and_let_go);
+	stand_let_go();
+	/* not before, however often it is looked at */
+	nl = ovpn_nl_open(s.near);
+	sleep_ms(CHECKED_MS);
+	CHECK_EQ(2, ovpn_nl_dump(nl, index, NULL));
+	victim_end(&v, SIGKILL);
+	CHECK(WAIT_FOR(!ovpn_nl_dump(nl, index, NULL), CHECKED_MS));
+	check_told(2, OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT);
+	CHECK_ERR(0, ovpn_link_del(s.near, TUN));
+	ovpn_nl_close(nl);
+	stand_close();
+}
+
 /* Sockets that somebody else holds as well go on. */
 static void user_shares(void)
 {
@@ -677,6 +715,7 @@ static const struct ktap_case cases[] = {
 	{ "ended without cleaning up", maker_leaves },
 	{ "alive, whatever it closes and forks: all stays", maker_lives },
 	{ "killed: its peers go, somebody else's device stays", user_dies },
+	{ "killed with no netlink socket left: its peers go", silent_user_dies },
 	{ "killed, somebody else has the sockets: all stays", user_shares },
 	{ "killed with 1000 peers: other listeners are not overrun",
 	  maker_of_many_dies },

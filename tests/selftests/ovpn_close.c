@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <linux/udp.h>
 
 #include "data_util.h"
 #include "family.h"
@@ -116,6 +118,28 @@ static void udp_port_again(struct data_bed *bed)
 			    OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT);
 		data_far_close(&far);
 	}
+}
+
+/* Its owner has made it IPsec's meanwhile, which nobody asks us about. */
+static void udp_closed_by_ipsec(struct data_bed *bed)
+{
+	const struct data_far_args one = { .id = 1 };
+	int encap = UDP_ENCAP_ESPINUDP;
+	struct data_far far;
+
+	if (!data_far_add(bed, &far, &one))
+		return;
+	if (setsockopt(bed->sock, IPPROTO_UDP, UDP_ENCAP, &encap,
+		       sizeof(encap))) {
+		CHECK_EQ(ENOPROTOOPT, errno);
+		ktap_skip("this kernel has no IPsec");
+		data_far_close(&far);
+		return;
+	}
+	close(bed->sock);
+	bed->sock = -1;
+	expect_gone(bed, 1U << 1, OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT);
+	data_far_close(&far);
 }
 
 /* Under way in both directions while it is closed. */
@@ -264,6 +288,8 @@ int main(int argc, char **argv)
 		  udp_closed },
 		{ "UDP socket closed: point-to-point", .run = udp_closed_half },
 		{ "UDP socket with two descriptors", mp, udp_closed_half },
+		{ "UDP socket closed that has become IPsec's",
+		  .run = udp_closed_by_ipsec },
 		{ "UDP socket closed, another at its port, 20 times", mp,
 		  udp_port_again },
 		{ "UDP socket closed under traffic, 20 times", mp,

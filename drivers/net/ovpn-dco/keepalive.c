@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pings to silent peers, and the end of peers that went silent.
+/* Pings to silent peers, and the end of peers that went silent, or whose process
+ * did.
  *
  * The data path only notes the second of each packet. One work item a device
  * looks at the peers when the first of them may be due; no timer is touched
@@ -10,6 +11,7 @@
 
 #include "device.h"
 #include "keepalive.h"
+#include "owner.h"
 #include "peer.h"
 #include "peer_table.h"
 #include "send.h"
@@ -121,6 +123,7 @@ static void keepalive_work(struct work_struct *work)
 					     struct ovpn_dev, keepalive);
 	u32 next = NEVER, now = ovpn_now();
 	struct ovpn_peer *peer;
+	bool any = false;
 	unsigned long id;
 
 	spin_lock_bh(&ovpn->peers.lock);
@@ -135,9 +138,14 @@ static void keepalive_work(struct work_struct *work)
 		rcu_read_unlock();
 		if (!peer)
 			break;
+		any = true;
 		cond_resched();
 	}
 
+	if (any && ovpn->abi->keeps_sockets) {
+		ovpn_owner_check(ovpn);
+		next = min_t(u32, next, OVPN_OWNER_CHECK_SECS);
+	}
 	if (ovpn_peer_table_forget_expired(&ovpn->peers, now))
 		next = min_t(u32, next, OVPN_TOMBSTONE_SECS);
 

@@ -8,7 +8,8 @@
  *
  * The sign is the end of a generic netlink socket, which a process that
  * configures devices of ours has, while the process exits: what it closes in
- * its life time has no such meaning.
+ * its life time has no such meaning. One that has closed them all before is
+ * missed now and then, lest sockets that we hold outlive it.
  *
  * Of the processes that add peers the last one is remembered, not all.
  */
@@ -22,6 +23,7 @@
 #include <linux/sched/signal.h>
 
 #include "device.h"
+#include "keepalive.h"
 #include "owner.h"
 #include "peer.h"
 #include "peer_table.h"
@@ -194,6 +196,34 @@ void ovpn_owner_uses(struct ovpn_dev *ovpn)
 		owner->user = get_pid(pid);
 	}
 	spin_unlock(&devices_lock);
+
+	if (!ovpn->abi->keeps_sockets)
+		return;
+	spin_lock_bh(&ovpn->peers.lock);
+	ovpn_keepalive_wake(ovpn, OVPN_OWNER_CHECK_SECS);
+	spin_unlock_bh(&ovpn->peers.lock);
+}
+
+/**
+ * ovpn_owner_check - delete the peers that nobody is there for any more
+ * @ovpn: the device
+ *
+ * That is, if the process that added the last one has died, those whose sockets
+ * nobody else has.
+ *
+ * Context: process, may sleep.
+ */
+void ovpn_owner_check(struct ovpn_dev *ovpn)
+{
+	struct ovpn_owner *owner = &ovpn->owner;
+	bool died;
+
+	spin_lock(&devices_lock);
+	died = !owner->user || !pid_has_task(owner->user, PIDTYPE_TGID);
+	spin_unlock(&devices_lock);
+	if (unlikely(died))
+		ovpn_peers_delete(ovpn, is_orphan, NULL,
+				  OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT);
 }
 
 /**

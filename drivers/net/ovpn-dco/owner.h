@@ -10,6 +10,9 @@
 
 #include "compat/compat.h"
 
+/* Peers of processes whose end nothing told are looked for that often, in seconds */
+#define OVPN_OWNER_CHECK_SECS	15
+
 struct ovpn_dev;
 struct pid;
 
@@ -40,6 +43,7 @@ struct ovpn_owner {
 void ovpn_owner_init(struct ovpn_dev *ovpn);
 void ovpn_owner_exit(struct ovpn_dev *ovpn);
 void ovpn_owner_uses(struct ovpn_dev *ovpn);
+void ovpn_owner_check(struct ovpn_dev *ovpn);
 
 int ovpn_owner_register(void);
 void ovpn_owner_unregister(void);
