@@ -47,6 +47,13 @@
 #define QUEUE_WAKE		(QUEUE_STOP / 2)
 #define QUEUE_MAX		(1024 * 1024)
 
+/* What TCP has taken and not sent yet is in front of userspace's packets as well:
+ * no more than what leaves in an eighth of a second by TCP's own estimate, or so
+ * many bytes
+ */
+#define UNSENT_SHIFT		3
+#define UNSENT_MIN		(64 * 1024)
+
 /* How long a blocking send() waits before it looks whose the socket is */
 #define SEND_WAIT		(HZ / 4)
 
@@ -713,6 +720,19 @@ static bool between_user_packets(const struct ovpn_tcp *tcp)
 	return !tcp->user_left && !tcp->user_header_len;
 }
 
+/* How many more bytes may wait in TCP to be sent? A buffer that grew while the path
+ * was fast, or by packets that overtook each other, would have control packets come
+ * too late for their handshake when it is slow.
+ */
+static int unsent_left(const struct sock *sk)
+{
+	unsigned long most = READ_ONCE(sk->sk_pacing_rate) >> UNSENT_SHIFT;
+	const struct tcp_sock *tp = tcp_sk(sk);
+
+	return (int)clamp_t(unsigned long, most, UNSENT_MIN, INT_MAX) -
+	       (int)(READ_ONCE(tp->write_seq) - READ_ONCE(tp->snd_nxt));
+}
+
 /* Write from the beginning of @sending: up to @count packets, and no more than
  * leave userspace room to write, to which poll() says it may as long as a third
  * of the buffer is free. Returns how many bytes were taken.
@@ -725,7 +745,7 @@ static int write_some(struct ovpn_socket *os, int count)
 	int bytes = 0, i = 0, room, err, ret;
 	struct sk_buff *skb;
 
-	room = sk->sk_sndbuf / 8 * 5 - sk->sk_wmem_queued;
+	room = min(sk->sk_sndbuf / 8 * 5 - sk->sk_wmem_queued, unsent_left(sk));
 	skb_queue_walk(&tcp->sending, skb) {
 		if (i && bytes + (int)skb->len > room)
 			break;
@@ -796,7 +816,7 @@ static bool room_for_kernel(const struct ovpn_socket *os)
 
 	if (os->tcp->partial)
 		return sk_stream_memory_free(sk);
-	return sk_stream_is_writeable(sk) &&
+	return sk_stream_is_writeable(sk) && unsent_left(sk) > 0 &&
 	       READ_ONCE(sk->sk_wmem_queued) < READ_ONCE(sk->sk_sndbuf) / 2;
 }
 
