@@ -498,20 +498,21 @@ bool ovpn_peer_tell_moved(struct ovpn_peer *peer)
 /**
  * ovpn_peer_follow - keep up with a peer that moves
  * @peer: the peer
- * @old: its endpoint before @skb was found to be the newest
  * @skb: its newest packet: authenticated, not replayed, outer headers in place
+ * @replay: the window that it was the newest in
+ * @id: its packet id
  *
- * Only the newest: an old packet that comes late says where the peer was. If a newer
- * one has been faster, @old is not the endpoint any more, and nothing changes.
+ * Only the newest: an old packet that comes late says where the peer was. By now
+ * another processor may have accepted a newer one.
  *
  * Context: BH off, rcu_read_lock held.
  */
-void ovpn_peer_follow(struct ovpn_peer *peer, struct ovpn_endpoint *old,
-		      const struct sk_buff *skb)
+void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb,
+		      struct ovpn_replay *replay, u32 id)
 {
+	struct ovpn_endpoint *old = rcu_dereference(peer->endpoint), *ep;
 	struct ovpn_peer_table *table = &peer->ovpn->peers;
 	const struct sock *sk = peer->socket->sk;
-	struct ovpn_endpoint *ep;
 	struct ovpn_sockaddr remote;
 	struct in6_addr local;
 	bool elsewhere, moved;
@@ -532,14 +533,17 @@ void ovpn_peer_follow(struct ovpn_peer *peer, struct ovpn_endpoint *old,
 	if (!ep)
 		return;
 	elsewhere = memcmp(&remote, &old->remote, sizeof(remote));
-	if (elsewhere)
-		ovpn_event_add(peer->ovpn->stats, OVPN_EVENT_RX_FLOAT);
 
 	spin_lock_bh(&table->lock);
-	moved = ovpn_peer_table_move(peer, ep, old);
+	/* Whoever accepts a newer one sees where this has moved the peer */
+	spin_lock(&replay->lock);
+	moved = replay->newest == id && ovpn_peer_table_move(peer, ep, old);
+	spin_unlock(&replay->lock);
 	if (moved && elsewhere && peer->ovpn->abi->peer_moved)
 		tell_moved_locked(peer);
 	spin_unlock_bh(&table->lock);
+	if (moved && elsewhere)
+		ovpn_event_add(peer->ovpn->stats, OVPN_EVENT_RX_FLOAT);
 
 	ovpn_endpoint_free_rcu(moved ? old : ep);
 }

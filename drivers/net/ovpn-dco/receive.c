@@ -61,15 +61,17 @@ static struct receive_cb *receive_cb(struct sk_buff *skb)
 /* All that is in one buffer has come the same way: look once for each peer, at what
  * is authentic. Another processor that does so too does no harm.
  */
-static void follow(struct ovpn_peer *peer, struct ovpn_endpoint *old,
-		   struct sk_buff *skb, struct sk_buff *from)
+static void follow(struct ovpn_key_slot *slot, u32 id, struct sk_buff *skb,
+		   struct sk_buff *from)
 {
-	if (from) {
-		if (likely(READ_ONCE(receive_cb(from)->followed) == peer))
-			return;
+	struct ovpn_peer *peer = slot->peer;
+
+	if (from && likely(READ_ONCE(receive_cb(from)->followed) == peer))
+		return;
+	ovpn_peer_follow(peer, from ?: skb, &slot->replay, id);
+	/* Not before: this may not have been the newest any more */
+	if (from)
 		WRITE_ONCE(receive_cb(from)->followed, peer);
-	}
-	ovpn_peer_follow(peer, old, from ?: skb);
 }
 
 /* GRO merges TCP. For other packets it looks in vain, for a socket as well, unless
@@ -212,18 +214,15 @@ static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
 	struct ovpn_header *hdr = (struct ovpn_header *)skb->data;
 	struct ovpn_peer *peer = slot->peer;
 	enum ovpn_replay_verdict verdict;
-	struct ovpn_endpoint *old;
-	u32 now = ovpn_now();
+	u32 id, now = ovpn_now();
 	u8 tos;
 
 	if (unlikely(err)) {
 		ovpn_drop(peer->ovpn, peer, skb, open_error(err));
 		return;
 	}
-	/* Before the verdict: what a newer packet changes behind it stays */
-	old = rcu_dereference(peer->endpoint);
-	verdict = ovpn_replay_check(&slot->replay,
-				    be32_to_cpu(hdr->packet_id), now);
+	id = be32_to_cpu(hdr->packet_id);
+	verdict = ovpn_replay_check(&slot->replay, id, now);
 	if (unlikely(verdict > OVPN_REPLAY_LATE)) {
 		ovpn_drop(peer->ovpn, peer, skb, replay_error(verdict));
 		return;
@@ -231,7 +230,7 @@ static void open_done(struct ovpn_key_slot *slot, struct sk_buff *skb,
 
 	ovpn_stamp(&peer->last_rx, now);
 	if (likely(verdict == OVPN_REPLAY_NEWEST))
-		follow(peer, old, skb, from);
+		follow(slot, id, skb, from);
 
 	tos = tos_of(peer, from ?: skb);
 	__skb_pull(skb, OVPN_HEADER_LEN);
