@@ -120,11 +120,12 @@ static void udp_port_again(struct data_bed *bed)
 	}
 }
 
-/* Its owner has made it IPsec's meanwhile, which nobody asks us about. */
-static void udp_closed_by_ipsec(struct data_bed *bed)
+/* Its owner has made it IPsec's meanwhile, or nobody's, about which we are not asked.
+ * The kernel does not tell us when the latter is closed.
+ */
+static void udp_closed_after(struct data_bed *bed, int encap, int told_ms)
 {
 	const struct data_far_args one = { .id = 1 };
-	int encap = UDP_ENCAP_ESPINUDP;
 	struct data_far far;
 
 	if (!data_far_add(bed, &far, &one))
@@ -138,8 +139,19 @@ static void udp_closed_by_ipsec(struct data_bed *bed)
 	}
 	close(bed->sock);
 	bed->sock = -1;
+	CHECK(!udp_quiet(ovpn_listener_fd(bed->ntf), told_ms));
 	expect_gone(bed, 1U << 1, OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT);
 	data_far_close(&far);
+}
+
+static void udp_closed_by_ipsec(struct data_bed *bed)
+{
+	udp_closed_after(bed, UDP_ENCAP_ESPINUDP, DATA_WAIT_MS);
+}
+
+static void udp_closed_unnoticed(struct data_bed *bed)
+{
+	udp_closed_after(bed, 0, 20000);
 }
 
 /* Under way in both directions while it is closed. */
@@ -290,6 +302,8 @@ int main(int argc, char **argv)
 		{ "UDP socket with two descriptors", mp, udp_closed_half },
 		{ "UDP socket closed that has become IPsec's",
 		  .run = udp_closed_by_ipsec },
+		{ "UDP socket closed that has become nobody's",
+		  .run = udp_closed_unnoticed },
 		{ "UDP socket closed, another at its port, 20 times", mp,
 		  udp_port_again },
 		{ "UDP socket closed under traffic, 20 times", mp,

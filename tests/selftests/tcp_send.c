@@ -671,7 +671,7 @@ static void userspace_is_early(struct data_bed *bed)
 			break;
 	ktap_note("%u packets and %lld ms later", before,
 		  (long long)(now_ms() - start));
-	CHECK_RANGE(0, 400, before);
+	CHECK_RANGE(0, 1000, before);
 
 	netns_run(bed->near, "tc qdisc del dev " NEAR_VETH " root");
 	for (seen += before; seen < data.count && ktap_good(); seen++)

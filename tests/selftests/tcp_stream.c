@@ -896,8 +896,8 @@ static void reset(struct ends *e)
 	CHECK(!udp_quiet(e->near, DATA_WAIT_MS));
 	stream_reset(e->far);
 	e->far = dup(e->near);
-	/* the error is there first */
-	CHECK(WAIT_FOR(events(e->near, 0) & POLLHUP, DATA_WAIT_MS));
+	/* which is there last */
+	CHECK(WAIT_FOR(events(e->near, 0) & POLLRDHUP, DATA_WAIT_MS));
 	CHECK_EQ(POLLIN | POLLOUT | POLLERR | POLLHUP | POLLRDHUP,
 		 events(e->near, 0));
 	CHECK_EQ(len, try_recv(e->near, got, sizeof(got), 0));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pings to silent peers, and the end of peers that went silent, or whose process
+/* Pings to silent peers, and the end of peers that went silent, or whose userspace
  * did.
  *
  * The data path only notes the second of each packet. One work item a device
@@ -77,13 +77,19 @@ static void ping_if_due(struct ovpn_peer *peer, u32 now, u32 *next)
 }
 
 /* Look at one peer, within rcu_read_lock. *@next is lowered to the seconds until
- * it is due again: 0 if it is now, but listeners must read first.
+ * it is due again: 0 if it is now, but listeners must read first. It always is after
+ * a while, because nothing may tell that nobody needs it any more.
  */
-static void peer_check(struct ovpn_peer *peer, u32 now, u32 *next)
+static void peer_check(struct ovpn_peer *peer, bool owner_died, u32 now,
+		       u32 *next)
 {
 	struct ovpn_dev *ovpn = peer->ovpn;
-	u32 due = NEVER;
+	u32 due = OVPN_OWNER_CHECK_SECS;
 
+	if (unlikely(ovpn_owner_orphaned(peer, owner_died))) {
+		ovpn_peer_delete(peer, OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT);
+		return;
+	}
 	if (!is_expired(peer, now, &due)) {
 		ping_if_due(peer, now, &due);
 	} else if (ovpn->abi->notify_room(peer)) {
@@ -121,9 +127,9 @@ static void keepalive_work(struct work_struct *work)
 {
 	struct ovpn_dev *ovpn = container_of(to_delayed_work(work),
 					     struct ovpn_dev, keepalive);
+	bool owner_died = ovpn_owner_died(ovpn);
 	u32 next = NEVER, now = ovpn_now();
 	struct ovpn_peer *peer;
-	bool any = false;
 	unsigned long id;
 
 	spin_lock_bh(&ovpn->peers.lock);
@@ -134,18 +140,13 @@ static void keepalive_work(struct work_struct *work)
 		rcu_read_lock();
 		peer = ovpn_peer_next(&ovpn->peers, &id);
 		if (peer)
-			peer_check(peer, now, &next);
+			peer_check(peer, owner_died, now, &next);
 		rcu_read_unlock();
 		if (!peer)
 			break;
-		any = true;
 		cond_resched();
 	}
 
-	if (any && ovpn->abi->keeps_sockets) {
-		ovpn_owner_check(ovpn);
-		next = min_t(u32, next, OVPN_OWNER_CHECK_SECS);
-	}
 	if (ovpn_peer_table_forget_expired(&ovpn->peers, now))
 		next = min_t(u32, next, OVPN_TOMBSTONE_SECS);
 

@@ -8,8 +8,9 @@
  *
  * The sign is the end of a generic netlink socket, which a process that
  * configures devices of ours has, while the process exits: what it closes in
- * its life time has no such meaning. One that has closed them all before is
- * missed now and then, lest sockets that we hold outlive it.
+ * its life time has no such meaning. Whoever has closed them all before is
+ * looked for now and then, with what keepalive_work() does, lest sockets that
+ * we hold outlive him.
  *
  * Of the processes that add peers the last one is remembered, not all.
  */
@@ -35,14 +36,10 @@ static struct workqueue_struct *owner_wq;
 static LIST_HEAD(devices);
 static DEFINE_SPINLOCK(devices_lock);
 
-/* Nobody else has the peer's socket open: nobody can use it any more. If we do
- * not keep it open either, the peer is gone, or soon will be.
- */
+/* Whoever had a reason to hold a peer's socket has died */
 static bool is_orphan(const struct ovpn_peer *peer, const void *unused)
 {
-	struct file *file = peer->socket->file;
-
-	return file && file_count(file) == 1;
+	return ovpn_owner_orphaned(peer, true);
 }
 
 /* Is there nothing to do for the work any more? Gives the device back then,
@@ -197,23 +194,18 @@ void ovpn_owner_uses(struct ovpn_dev *ovpn)
 	}
 	spin_unlock(&devices_lock);
 
-	if (!ovpn->abi->keeps_sockets)
-		return;
 	spin_lock_bh(&ovpn->peers.lock);
 	ovpn_keepalive_wake(ovpn, OVPN_OWNER_CHECK_SECS);
 	spin_unlock_bh(&ovpn->peers.lock);
 }
 
 /**
- * ovpn_owner_check - delete the peers that nobody is there for any more
+ * ovpn_owner_died - is the process gone that added the last peer?
  * @ovpn: the device
  *
- * That is, if the process that added the last one has died, those whose sockets
- * nobody else has.
- *
- * Context: process, may sleep.
+ * Context: process.
  */
-void ovpn_owner_check(struct ovpn_dev *ovpn)
+bool ovpn_owner_died(struct ovpn_dev *ovpn)
 {
 	struct ovpn_owner *owner = &ovpn->owner;
 	bool died;
@@ -221,9 +213,25 @@ void ovpn_owner_check(struct ovpn_dev *ovpn)
 	spin_lock(&devices_lock);
 	died = !owner->user || !pid_has_task(owner->user, PIDTYPE_TGID);
 	spin_unlock(&devices_lock);
-	if (unlikely(died))
-		ovpn_peers_delete(ovpn, is_orphan, NULL,
-				  OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT);
+	return died;
+}
+
+/**
+ * ovpn_owner_orphaned - is a peer's socket of no use to anybody any more?
+ * @peer: the peer
+ * @died: nobody is there who may have closed it on purpose and wants the peer
+ *
+ * If we do not keep the socket open, its end is the peer's, of which we are not told
+ * if userspace has changed what UDP does with it (UDP_ENCAP).
+ *
+ * Context: any.
+ */
+bool ovpn_owner_orphaned(const struct ovpn_peer *peer, bool died)
+{
+	const struct ovpn_socket *os = peer->socket;
+
+	return os->file ? died && file_count(os->file) == 1 :
+			  sock_flag(os->sk, SOCK_DEAD);
 }
 
 /**

@@ -10,10 +10,11 @@
 
 #include "compat/compat.h"
 
-/* Peers of processes whose end nothing told are looked for that often, in seconds */
+/* Peers whose end nothing told are looked for that often, in seconds */
 #define OVPN_OWNER_CHECK_SECS	15
 
 struct ovpn_dev;
+struct ovpn_peer;
 struct pid;
 
 /**
@@ -43,7 +44,8 @@ struct ovpn_owner {
 void ovpn_owner_init(struct ovpn_dev *ovpn);
 void ovpn_owner_exit(struct ovpn_dev *ovpn);
 void ovpn_owner_uses(struct ovpn_dev *ovpn);
-void ovpn_owner_check(struct ovpn_dev *ovpn);
+bool ovpn_owner_died(struct ovpn_dev *ovpn);
+bool ovpn_owner_orphaned(const struct ovpn_peer *peer, bool died);
 
 int ovpn_owner_register(void);
 void ovpn_owner_unregister(void);
