@@ -90,7 +90,8 @@ IN_TREE=${OVPN_TEST_IN_TREE:-}
 # What keeps hosts busy until calm_down.
 BUSY=()
 
-# By host: packets for a key that it did not have yet when it was up, see wait_up.
+# By host and counter: packets for a key or a peer that it did not have yet when it was
+# up, see wait_up.
 declare -A EARLY=()
 
 # How many cases run side by side; a script whose cases disturb each other, or
@@ -670,7 +671,8 @@ stop()
 }
 
 # OpenVPN adds the peer first and its keys when they have been agreed on. On a
-# slow machine a ping of the other end, which was faster, comes in between.
+# slow machine a ping of the other end, which was faster, comes in between, or
+# while the peer is being added.
 wait_up()
 {
 	local name
@@ -681,11 +683,17 @@ wait_up()
 	done
 }
 
-# Packets for keys that a host did not have up to now do not count: early HOST
+# Packets for keys and peers that a host did not have up to now do not count:
+# early HOST
 early()
 {
-	EARLY[$1]=$(on "$1" ethtool -S tun0 2>/dev/null |
-		sed -n 's/.*rx_drop_unknown_key: //p')
+	local name value
+
+	while read -r name value; do
+		case $name in
+		rx_drop_unknown_*) EARLY[$1 $name]=$value ;;
+		esac
+	done < <(on "$1" ethtool -S tun0 2>/dev/null)
 }
 
 # How often 2.6 is to renegotiate where a case waits for that, in seconds. It uses the
@@ -943,8 +951,8 @@ no_drops()
 		while read -r name value; do
 			case $name in
 			tx_drop_no_peer: | tx_drop_no_key: | rx_drop_rpf: | "$allowed:") ;;
-			rx_drop_unknown_key:)
-				[ "$value" -le "${EARLY[$host]:-0}" ] || fail "$host: $name $value" ;;
+			rx_drop_unknown_*)
+				[ "$value" -le "${EARLY[$host $name]:-0}" ] || fail "$host: $name $value" ;;
 			*_drop_*) [ "$value" -eq 0 ] || fail "$host: $name $value" ;;
 			esac
 		done < <(on "$host" ethtool -S tun0)
