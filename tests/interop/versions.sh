@@ -23,12 +23,14 @@ mixed()
 	[ "$1" = 2.6 ] || interval=40
 	CLIENT_LINES=("reneg-sec $interval" "status status.c 1")
 	network "c1 c2" "keepalive 1 10" "reneg-sec $interval" "$(waking 3)"
+	# It may have taken more than one attempt.
+	log_mark c1
 	expect_counter s peers 2
 	ping_start c1 "$(inner4 s)"
 	ping_start s "$(inner6 c1)"
 	traffic c2 s
 	traffic c1 s
-	within $((6 * interval)) handshakes_reach c1 3 ||
+	within $((6 * interval)) handshakes_reach c1 2 ||
 		fail "less than 2 renegotiations in $((6 * interval)) s"
 	transfer c1 s "$(inner4 s)" 1000000
 	ping_stop c1
