@@ -506,8 +506,10 @@ bool ovpn_peer_tell_moved(struct ovpn_peer *peer)
  * another processor may have accepted a newer one.
  *
  * Context: BH off, rcu_read_lock held.
+ * Return: false if it was too late, or memory short: what came the same way later
+ * is to be asked, too.
  */
-void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb,
+bool ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb,
 		      struct ovpn_replay *replay, u32 id)
 {
 	struct ovpn_endpoint *old = rcu_dereference(peer->endpoint), *ep;
@@ -515,29 +517,30 @@ void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb,
 	const struct sock *sk = peer->socket->sk;
 	struct ovpn_sockaddr remote;
 	struct in6_addr local;
-	bool elsewhere, moved;
+	bool elsewhere, newest, moved;
 
 	if (peer->socket->transport->stream)
-		return;
+		return true;
 	if (likely(!ovpn_endpoint_follow(old, sock_net(sk),
 					 READ_ONCE(sk->sk_bound_dev_if), skb,
 					 &remote, &local)))
-		return;
+		return true;
 
 	/* It came in through another socket of the device, of another family */
 	if (!ovpn_endpoint_fits_socket(&remote, sk))
-		return;
+		return true;
 
 	/* Without memory the next packet will do */
 	ep = ovpn_endpoint_alloc(peer, &remote, &local, GFP_ATOMIC);
 	if (!ep)
-		return;
+		return false;
 	elsewhere = memcmp(&remote, &old->remote, sizeof(remote));
 
 	spin_lock_bh(&table->lock);
 	/* Whoever accepts a newer one sees where this has moved the peer */
 	spin_lock(&replay->lock);
-	moved = replay->newest == id && ovpn_peer_table_move(peer, ep, old);
+	newest = replay->newest == id;
+	moved = newest && ovpn_peer_table_move(peer, ep, old);
 	spin_unlock(&replay->lock);
 	if (moved && elsewhere && peer->ovpn->abi->peer_moved)
 		tell_moved_locked(peer);
@@ -546,6 +549,7 @@ void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb,
 		ovpn_event_add(peer->ovpn->stats, OVPN_EVENT_RX_FLOAT);
 
 	ovpn_endpoint_free_rcu(moved ? old : ep);
+	return newest;
 }
 
 /**

@@ -169,7 +169,7 @@ struct ovpn_peer *ovpn_peer_get(struct ovpn_peer *peer);
 struct ovpn_peer *ovpn_peer_find(struct ovpn_dev *ovpn, u32 id);
 void ovpn_peer_put(struct ovpn_peer *peer);
 
-void ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb,
+bool ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb,
 		      struct ovpn_replay *replay, u32 id);
 bool ovpn_peer_tell_moved(struct ovpn_peer *peer);
 bool ovpn_peer_may_log(struct ovpn_peer *peer);

@@ -68,9 +68,8 @@ static void follow(struct ovpn_key_slot *slot, u32 id, struct sk_buff *skb,
 
 	if (from && likely(READ_ONCE(receive_cb(from)->followed) == peer))
 		return;
-	ovpn_peer_follow(peer, from ?: skb, &slot->replay, id);
-	/* Not before: this may not have been the newest any more */
-	if (from)
+	/* Not before: of two parts opened at a time the older one may be beaten */
+	if (ovpn_peer_follow(peer, from ?: skb, &slot->replay, id) && from)
 		WRITE_ONCE(receive_cb(from)->followed, peer);
 }
 
