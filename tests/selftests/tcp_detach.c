@@ -469,6 +469,7 @@ static void check_told(struct data_bed *bed)
 	CHECK_ERR(-ETIMEDOUT, data_wait_ntf(bed, &ntf, 100));
 	CHECK_ERR(-ENOENT, ovpn_nl_get_peer(bed->nl, bed->ifindex, PEER_ID,
 					    NULL));
+	CHECK_ERR(0, ovpn_nl_swap_keys(bed->nl, bed->ifindex, PEER_ID));
 }
 
 static bool peer_lives(struct data_bed *bed)

@@ -424,6 +424,7 @@ static void zero_length(struct data_bed *bed)
 {
 	static const uint8_t zero[STREAM_HEAD_LEN];
 	struct ovpn_ntf ntf = { 0 };
+	struct wire_key key;
 	struct data_far far;
 	uint8_t got[64];
 
@@ -442,6 +443,11 @@ static void zero_length(struct data_bed *bed)
 	}
 	CHECK_ERR(-ENOENT, ovpn_nl_get_peer(bed->nl, bed->ifindex, PEER_ID,
 					    NULL));
+	/* a server that renegotiates, and has not read that yet, is to live */
+	wire_key_random(&key, OVPN_CIPHER_ALG_AES_GCM, 32, 1);
+	CHECK_ERR(0, ovpn_nl_new_key(bed->nl, bed->ifindex, PEER_ID,
+				     OVPN_KEY_SLOT_SECONDARY, &key, &key));
+	CHECK_ERR(0, ovpn_nl_swap_keys(bed->nl, bed->ifindex, PEER_ID));
 	/* what came before has found its way */
 	delivered(bed, &far);
 	CHECK_EQ(script.control_len, stream_read(far.sock, got,

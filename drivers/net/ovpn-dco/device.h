@@ -90,7 +90,7 @@ struct ovpn_abi {
  * @keepalive_due: when @keepalive runs, seconds on the boot-time clock; guarded
  *	by peers.lock
  * @keepalive_armed: whether it does; guarded by peers.lock
- * @expired_logged: when a request for an expired peer was last logged, in
+ * @gone_logged: when a request for an expired peer was last logged, in
  *	jiffies; 0 for never
  *
  * Life: ndo_init to ndo_uninit, which retires all peers. Each peer holds the
@@ -118,7 +118,7 @@ struct ovpn_dev {
 	struct delayed_work keepalive;
 	u32 keepalive_due;
 	bool keepalive_armed;
-	unsigned long expired_logged;
+	unsigned long gone_logged;
 };
 
 /* Frees keys and peers, gives sockets back, looks at timeouts: does not wait for

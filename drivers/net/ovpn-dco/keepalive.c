@@ -147,7 +147,7 @@ static void keepalive_work(struct work_struct *work)
 		cond_resched();
 	}
 
-	if (ovpn_peer_table_forget_expired(&ovpn->peers, now))
+	if (ovpn_peer_table_forget_gone(&ovpn->peers, now))
 		next = min_t(u32, next, OVPN_TOMBSTONE_SECS);
 
 	spin_lock_bh(&ovpn->peers.lock);

@@ -272,15 +272,15 @@ void ovpn_netlink_end(struct genl_info *info)
 }
 
 /* Once a minute: after a mass expiry there is one for every peer */
-static void log_expired(struct ovpn_dev *ovpn, u32 id)
+static void log_gone(struct ovpn_dev *ovpn, u32 id)
 {
-	unsigned long then = READ_ONCE(ovpn->expired_logged);
+	unsigned long then = READ_ONCE(ovpn->gone_logged);
 
 	if (then && time_before(jiffies, then + 60 * HZ))
 		return;
-	WRITE_ONCE(ovpn->expired_logged, jiffies);
+	WRITE_ONCE(ovpn->gone_logged, jiffies);
 	netdev_info(ovpn->dev,
-		    "peer %u: expired a moment ago, request ignored (requests_for_expired in ethtool -S)\n",
+		    "peer %u: expired or lost its connection a moment ago, request ignored (requests_for_expired in ethtool -S)\n",
 		    id);
 }
 
@@ -288,8 +288,8 @@ static void log_expired(struct ovpn_dev *ovpn, u32 id)
  * ovpn_netlink_peer - find the peer that a request is about
  * @ovpn: the device
  * @id: the peer's id
- * @peer: set to the peer, for ovpn_peer_put(); or to NULL if it expired a
- *	moment ago. Userspace may not have read that yet, and would not survive
+ * @peer: set to the peer, for ovpn_peer_put(); or to NULL if it expired or lost
+ *	its connection a moment ago. Userspace may not have read that yet, and would not survive
  *	an error; the request shall then succeed without effect.
  * @extack: gets the cause of a refusal
  *
@@ -303,7 +303,7 @@ int ovpn_netlink_peer(struct ovpn_dev *ovpn, u32 id, struct ovpn_peer **peer,
 	if (*peer)
 		return 0;
 
-	if (!ovpn_peer_table_expired_lately(&ovpn->peers, id)) {
+	if (!ovpn_peer_table_gone_lately(&ovpn->peers, id)) {
 		NL_SET_ERR_MSG(extack, "no peer with this id");
 		return -ENOENT;
 	}
@@ -311,7 +311,7 @@ int ovpn_netlink_peer(struct ovpn_dev *ovpn, u32 id, struct ovpn_peer **peer,
 	local_bh_disable();
 	ovpn_event_add(ovpn->stats, OVPN_EVENT_REQUESTS_FOR_EXPIRED);
 	local_bh_enable();
-	log_expired(ovpn, id);
+	log_gone(ovpn, id);
 	return 0;
 }
 

@@ -399,7 +399,7 @@ void ovpn_peer_retire(struct ovpn_peer *peer, enum ovpn_del_peer_reason reason)
 	if (rcu_access_pointer(peer->socket->peer) == peer)
 		RCU_INIT_POINTER(peer->socket->peer, NULL);
 	ovpn->abi->peer_deleted(peer, reason);
-	if (reason == OVPN_DEL_PEER_REASON_EXPIRED)
+	if (ovpn_peer_leaves_tombstone(reason))
 		ovpn_keepalive_wake(ovpn, OVPN_TOMBSTONE_SECS);
 	ovpn_keys_close(&peer->keys);
 	ovpn_peer_put(peer);

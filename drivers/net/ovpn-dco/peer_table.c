@@ -268,10 +268,17 @@ static void carrier_follow(struct ovpn_dev *ovpn)
 		netif_carrier_off(ovpn->dev);
 }
 
-/* Expired by the kernel, and userspace may not know yet */
-static bool leaves_tombstone(enum ovpn_del_peer_reason reason)
+/**
+ * ovpn_peer_leaves_tombstone - may userspace not know yet that a peer is gone?
+ * @reason: why it is
+ *
+ * Context: any.
+ * Return: true if it was the kernel's idea.
+ */
+bool ovpn_peer_leaves_tombstone(enum ovpn_del_peer_reason reason)
 {
-	return reason == OVPN_DEL_PEER_REASON_EXPIRED;
+	return reason == OVPN_DEL_PEER_REASON_EXPIRED ||
+	       reason == OVPN_DEL_PEER_REASON_TRANSPORT_ERROR;
 }
 
 static int add_locked(struct ovpn_peer_table *table, struct ovpn_peer *peer)
@@ -368,7 +375,7 @@ bool ovpn_peer_table_remove(struct ovpn_peer *peer,
 	table->count--;
 
 	/* Replacing an entry allocates nothing and cannot fail */
-	if (leaves_tombstone(reason))
+	if (ovpn_peer_leaves_tombstone(reason))
 		tombstone = xa_mk_value(ovpn_now() & INT_MAX);
 	if (xa_cmpxchg_bh(&table->by_id, peer->id, peer, tombstone,
 			  GFP_ATOMIC) == peer && tombstone)
@@ -461,14 +468,14 @@ static bool tombstone_stands(const void *entry, u32 now)
 }
 
 /**
- * ovpn_peer_table_expired_lately - did a peer of that id expire a moment ago?
+ * ovpn_peer_table_gone_lately - did the kernel delete a peer of that id a moment ago?
  * @table: where
  * @id: the id
  *
  * Context: any.
  * Return: true if it did, and no new peer has the id.
  */
-bool ovpn_peer_table_expired_lately(struct ovpn_peer_table *table, u32 id)
+bool ovpn_peer_table_gone_lately(struct ovpn_peer_table *table, u32 id)
 {
 	void *entry = xa_load(&table->by_id, id);
 
@@ -476,14 +483,14 @@ bool ovpn_peer_table_expired_lately(struct ovpn_peer_table *table, u32 id)
 }
 
 /**
- * ovpn_peer_table_forget_expired - remove the tombstones that are old enough
+ * ovpn_peer_table_forget_gone - remove the tombstones that are old enough
  * @table: where
  * @now: seconds on the boot-time clock
  *
  * Context: process.
  * Return: true if some are left.
  */
-bool ovpn_peer_table_forget_expired(struct ovpn_peer_table *table, u32 now)
+bool ovpn_peer_table_forget_gone(struct ovpn_peer_table *table, u32 now)
 {
 	unsigned long id;
 	void *entry;

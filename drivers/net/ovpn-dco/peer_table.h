@@ -14,7 +14,7 @@
 struct ovpn_peer;
 struct ovpn_vpn_addrs;
 
-/* How long requests for a peer that just expired are forgiven, in seconds */
+/* How long requests for a peer that the kernel deleted are forgiven, in seconds */
 #define OVPN_TOMBSTONE_SECS	10
 
 /**
@@ -23,7 +23,7 @@ struct ovpn_vpn_addrs;
  *	enters and leaves all of the below in one section under it.
  * @closed: the device is going away, nobody may be added; guarded by @lock
  * @by_id: peers by their id; and, as value entries, tombstones: the second at
- *	which a peer of that id expired
+ *	which the kernel deleted a peer of that id
  * @by_vpn_addr: struct ovpn_vpn_addr, by address inside the tunnel
  * @by_endpoint: struct ovpn_endpoint, by transport address
  * @p2p: the only peer of a point-to-point device
@@ -65,7 +65,8 @@ bool ovpn_peer_table_move(struct ovpn_peer *peer, struct ovpn_endpoint *ep,
 int ovpn_peer_table_change(struct ovpn_peer *peer, struct ovpn_vpn_addrs **vpn,
 			   struct ovpn_endpoint **ep);
 
-bool ovpn_peer_table_expired_lately(struct ovpn_peer_table *table, u32 id);
-bool ovpn_peer_table_forget_expired(struct ovpn_peer_table *table, u32 now);
+bool ovpn_peer_leaves_tombstone(enum ovpn_del_peer_reason reason);
+bool ovpn_peer_table_gone_lately(struct ovpn_peer_table *table, u32 id);
+bool ovpn_peer_table_forget_gone(struct ovpn_peer_table *table, u32 now);
 
 #endif /* _OVPN_PEER_TABLE_H */

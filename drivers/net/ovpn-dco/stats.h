@@ -18,7 +18,8 @@
  * @OVPN_EVENT_TX_MERGED: small packets that left in a large datagram with others
  * @OVPN_EVENT_RX_FLOAT: peers followed to a new address
  * @OVPN_EVENT_PEERS_EXPIRED: peers that went silent
- * @OVPN_EVENT_REQUESTS_FOR_EXPIRED: requests for a peer that had just expired
+ * @OVPN_EVENT_REQUESTS_FOR_EXPIRED: requests for a peer that had just gone, by
+ *	itself
  * @OVPN_EVENT_COUNT: number of events
  */
 enum ovpn_event {

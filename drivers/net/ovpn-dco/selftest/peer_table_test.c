@@ -316,35 +316,38 @@ static void table_tombstones(struct kunit *test)
 	struct ovpn_peer_table *table = &td->ovpn->peers;
 	u32 now = ovpn_now(), id;
 
-	for (id = 1; id <= 4; id++)
+	for (id = 1; id <= 6; id++)
 		KUNIT_EXPECT_EQ(test, 0, test_peer_add(td, id));
-	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_expired_lately(table, 1));
+	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_gone_lately(table, 1));
 
 	test_peer_del(td, 1, OVPN_DEL_PEER_REASON_EXPIRED);
 	test_peer_del(td, 2, OVPN_DEL_PEER_REASON_USERSPACE);
 	test_peer_del(td, 3, OVPN_DEL_PEER_REASON_EXPIRED);
-	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_expired_lately(table, 1));
-	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_expired_lately(table, 2));
-	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_expired_lately(table, 3));
-	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_expired_lately(table, 4));
-	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_expired_lately(table, 5));
+	test_peer_del(td, 5, OVPN_DEL_PEER_REASON_TRANSPORT_ERROR);
+	test_peer_del(td, 6, OVPN_DEL_PEER_REASON_TRANSPORT_DISCONNECT);
+	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_gone_lately(table, 1));
+	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_gone_lately(table, 2));
+	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_gone_lately(table, 3));
+	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_gone_lately(table, 4));
+	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_gone_lately(table, 5));
+	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_gone_lately(table, 6));
+	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_gone_lately(table, 7));
 	expect_gone(test, td, 1);
 
 	/* The id can be used again, and then nobody expired */
 	KUNIT_EXPECT_EQ(test, 0, test_peer_add(td, 1));
 	expect_found(test, td, 1);
-	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_expired_lately(table, 1));
+	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_gone_lately(table, 1));
 
 	/* The other is forgotten in time, not by who looked at the clock before
 	 * it expired. That takes seconds here.
 	 */
-	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_forget_expired(table, now - 1));
-	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_expired_lately(table, 3));
-	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_forget_expired(table, now));
-	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_expired_lately(table, 3));
-	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_forget_expired(table,
-								now + 100));
-	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_expired_lately(table, 3));
+	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_forget_gone(table, now - 1));
+	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_gone_lately(table, 3));
+	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_forget_gone(table, now));
+	KUNIT_EXPECT_TRUE(test, ovpn_peer_table_gone_lately(table, 3));
+	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_forget_gone(table, now + 100));
+	KUNIT_EXPECT_FALSE(test, ovpn_peer_table_gone_lately(table, 3));
 	expect_found(test, td, 1);
 	expect_found(test, td, 4);
 }
