@@ -506,8 +506,8 @@ bool ovpn_peer_tell_moved(struct ovpn_peer *peer)
  * another processor may have accepted a newer one.
  *
  * Context: BH off, rcu_read_lock held.
- * Return: false if it was too late, or memory short: what came the same way later
- * is to be asked, too.
+ * Return: false if it should have moved the peer, and was too late, or memory
+ * short: what came the same way later is to be asked, too.
  */
 bool ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb,
 		      struct ovpn_replay *replay, u32 id)
@@ -517,7 +517,7 @@ bool ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb,
 	const struct sock *sk = peer->socket->sk;
 	struct ovpn_sockaddr remote;
 	struct in6_addr local;
-	bool elsewhere, newest, moved;
+	bool elsewhere, moved;
 
 	if (peer->socket->transport->stream)
 		return true;
@@ -539,8 +539,7 @@ bool ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb,
 	spin_lock_bh(&table->lock);
 	/* Whoever accepts a newer one sees where this has moved the peer */
 	spin_lock(&replay->lock);
-	newest = replay->newest == id;
-	moved = newest && ovpn_peer_table_move(peer, ep, old);
+	moved = replay->newest == id && ovpn_peer_table_move(peer, ep, old);
 	spin_unlock(&replay->lock);
 	if (moved && elsewhere && peer->ovpn->abi->peer_moved)
 		tell_moved_locked(peer);
@@ -549,7 +548,7 @@ bool ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb,
 		ovpn_event_add(peer->ovpn->stats, OVPN_EVENT_RX_FLOAT);
 
 	ovpn_endpoint_free_rcu(moved ? old : ep);
-	return newest;
+	return moved;
 }
 
 /**
