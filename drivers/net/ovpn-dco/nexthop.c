@@ -175,8 +175,10 @@ bool ovpn_nexthop_accepts(const struct ovpn_peer *peer,
 		found = lookup_v4(ovpn, ip_hdr(skb)->saddr, &hop);
 	} else {
 		source = ipv6_hdr(skb)->saddr;
-		/* A mapped address on the wire is nobody's */
-		if (ipv6_addr_v4mapped(&source))
+		/* A mapped address on the wire is nobody's. None is what a peer
+		 * without IPv6 has, and no place to send to.
+		 */
+		if (ipv6_addr_v4mapped(&source) || ipv6_addr_any(&source))
 			return false;
 		if (likely(ipv6_addr_equal(&source, &vpn->v6.addr)))
 			return true;
