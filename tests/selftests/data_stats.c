@@ -24,6 +24,7 @@
 #endif
 
 #define PEER_ID	88
+#define TOS_CE	3
 
 static const struct data_far_args one = { .id = PEER_ID };
 
@@ -312,6 +313,50 @@ static void reverse_path(struct data_bed *bed)
 	data_far_close(&far[1]);
 }
 
+static void sent_useless(struct data_bed *bed, struct data_far *far,
+			 struct expect *e, const uint8_t *plain, size_t len,
+			 const char *reason)
+{
+	struct data_drops before;
+
+	data_drops_read(bed, &before);
+	data_far_send(far, plain, len);
+	data_check_drops(bed, &before, reason, 1);
+	count_useless(e, len, 1);
+	e->link_rx_bytes += len + WIRE_HEADER_LEN;
+	e->link_rx_packets++;
+	e->dev.rx_dropped++;
+}
+
+static void goes_no_further(struct data_bed *bed)
+{
+	/* what a peer without IPv6 does not have, in all its forms */
+	static const char *const none[] = { "::", "::ffff:0.0.0.0", VPN_FAR6 };
+	const struct data_far_args v4 = { .id = 1, .ipv4 = VPN_FAR4 };
+	struct expect e = { 0 };
+	uint8_t plain[256];
+	struct data_far far;
+	unsigned int i;
+	size_t len;
+
+	if (!data_far_add(bed, &far, &v4))
+		return;
+	count_rx(bed, &far, &e, false, 100);
+	for (i = 0; i < ARRAY_SIZE(none); i++) {
+		len = data_inner(plain, none[i], VPN_NEAR6, 120, i);
+		sent_useless(bed, &far, &e, plain, len, "rx_drop_rpf");
+	}
+	len = data_inner(plain, VPN_FAR4, VPN_NEAR4, 130, 1);
+	udp_set_tos(far.fd, TOS_CE);
+	sent_useless(bed, &far, &e, plain, len, "rx_drop_ecn");
+	udp_set_tos(far.fd, 0);
+	netns_run(bed->near, "ip link set " TUN " down");
+	sent_useless(bed, &far, &e, plain, len, "rx_drop_down");
+	check_peer(bed, 1, &e);
+	check_device(bed, &e);
+	data_far_close(&far);
+}
+
 static void not_sent(struct data_bed *bed)
 {
 	struct data_drops before;
@@ -398,6 +443,8 @@ int main(int argc, char **argv)
 		{ "packets of others", .run = not_the_peers },
 		{ "two peers and the reverse path",
 		  .conf = { .mode = OVPN_MODE_MP }, .run = reverse_path },
+		{ "packets that go no further",
+		  .conf = { .mode = OVPN_MODE_MP }, .run = goes_no_further },
 		{ "packets not sent", .run = not_sent },
 		{ "segments of one large packet", .run = segments },
 		{ "a new peer starts anew", .run = start_anew },

@@ -607,8 +607,11 @@ static int put_traffic(struct sk_buff *skb, const struct ovpn_peer *peer)
 		bytes = sum.traffic[counters[i].kind].bytes;
 		packets = sum.traffic[counters[i].kind].packets;
 		if (counters[i].without >= 0) {
-			bytes -= sum.traffic[counters[i].without].bytes;
-			packets -= sum.traffic[counters[i].without].packets;
+			/* Which may have been read later, and be ahead */
+			bytes -= min(bytes,
+				     sum.traffic[counters[i].without].bytes);
+			packets -= min(packets,
+				       sum.traffic[counters[i].without].packets);
 		}
 		if (nla_put_uint(skb, counters[i].bytes, bytes) ||
 		    nla_put_uint(skb, counters[i].packets, packets))

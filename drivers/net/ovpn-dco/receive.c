@@ -100,13 +100,16 @@ static void deliver(struct ovpn_peer *peer, struct sk_buff *skb, bool fresh)
 	skb_reset_transport_header(skb);
 
 	if (unlikely(!(ovpn->dev->flags & IFF_UP))) {
+		ovpn_traffic_add(peer->stats, OVPN_OTHER_RX, 1, len);
 		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_DOWN);
 		return;
 	}
-	if (likely(hand_over(ovpn, skb) == NET_RX_SUCCESS))
+	if (likely(hand_over(ovpn, skb) == NET_RX_SUCCESS)) {
 		dev_sw_netstats_rx_add(ovpn->dev, len);
-	else
+	} else {
+		ovpn_traffic_add(peer->stats, OVPN_OTHER_RX, 1, len);
 		ovpn_drop_count(ovpn, OVPN_DROP_RX_BACKLOG, 1);
+	}
 }
 
 static bool is_keepalive(const struct sk_buff *skb)
@@ -172,6 +175,7 @@ static void receive_inner(struct ovpn_peer *peer, struct sk_buff *skb,
 		return;
 	}
 	if (unlikely(tos & INET_ECN_MASK && !carry_ecn(skb, tos))) {
+		ovpn_traffic_add(peer->stats, OVPN_OTHER_RX, 1, skb->len);
 		ovpn_drop(ovpn, peer, skb, OVPN_DROP_RX_ECN);
 		return;
 	}
