@@ -57,8 +57,9 @@ static struct ovpn_key_slot *slot_alloc(struct ovpn_peer *peer,
 	struct ovpn_key_slot *slot;
 	int err;
 
-	slot = kzalloc(sizeof(*slot), GFP_KERNEL);
-	if (!slot || percpu_ref_init(&slot->ref, slot_release, 0, GFP_KERNEL)) {
+	slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
+	if (!slot ||
+	    percpu_ref_init(&slot->ref, slot_release, 0, GFP_KERNEL_ACCOUNT)) {
 		NL_SET_ERR_MSG(extack, "out of memory");
 		kfree(slot);
 		return ERR_PTR(-ENOMEM);

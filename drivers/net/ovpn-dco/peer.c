@@ -84,7 +84,7 @@ static struct ovpn_vpn_addrs *vpn_addrs_alloc(struct ovpn_peer *peer,
 {
 	struct ovpn_vpn_addrs *vpn;
 
-	vpn = kzalloc(sizeof(*vpn), GFP_KERNEL);
+	vpn = kzalloc(sizeof(*vpn), GFP_KERNEL_ACCOUNT);
 	if (!vpn)
 		return NULL;
 	vpn_addr_init(peer, &vpn->v4, v4);
@@ -99,14 +99,15 @@ static struct ovpn_peer *peer_alloc(struct ovpn_dev *ovpn,
 	struct ovpn_endpoint *ep;
 	struct ovpn_peer *peer;
 
-	peer = kzalloc(sizeof(*peer), GFP_KERNEL);
+	peer = kzalloc(sizeof(*peer), GFP_KERNEL_ACCOUNT);
 	if (!peer)
 		return NULL;
-	peer->stats = netdev_alloc_pcpu_stats(struct ovpn_peer_stats);
+	peer->stats = __netdev_alloc_pcpu_stats(struct ovpn_peer_stats,
+						GFP_KERNEL_ACCOUNT);
 	if (!peer->stats)
 		goto err_peer;
 	ep = ovpn_endpoint_alloc(peer, &params->remote, &params->local,
-				 GFP_KERNEL);
+				 GFP_KERNEL_ACCOUNT);
 	if (!ep)
 		goto err_stats;
 	vpn = vpn_addrs_alloc(peer, &params->vpn4, &params->vpn6);
@@ -320,7 +321,8 @@ static int change_prepare(struct change *change, struct ovpn_peer *peer,
 		if (err)
 			return err;
 		change->ep = ovpn_endpoint_alloc(peer, &params->remote,
-						 &params->local, GFP_KERNEL);
+						 &params->local,
+						 GFP_KERNEL_ACCOUNT);
 		if (!change->ep)
 			return -ENOMEM;
 	}

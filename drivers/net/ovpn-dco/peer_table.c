@@ -28,7 +28,7 @@ int ovpn_peer_table_init(struct ovpn_peer_table *table)
 	int err;
 
 	spin_lock_init(&table->lock);
-	xa_init_flags(&table->by_id, XA_FLAGS_LOCK_BH);
+	xa_init_flags(&table->by_id, XA_FLAGS_LOCK_BH | XA_FLAGS_ACCOUNT);
 
 	err = rhltable_init(&table->by_vpn_addr, &vpn_addr_params);
 	if (err)

@@ -1251,7 +1251,7 @@ static struct ovpn_tcp *tcp_alloc(struct ovpn_socket *os)
 {
 	struct ovpn_tcp *tcp;
 
-	tcp = kzalloc(sizeof(*tcp), GFP_KERNEL);
+	tcp = kzalloc(sizeof(*tcp), GFP_KERNEL_ACCOUNT);
 	if (!tcp)
 		return NULL;
 	tcp->os = os;

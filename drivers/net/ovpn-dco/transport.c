@@ -196,7 +196,7 @@ socket_attach(struct ovpn_dev *ovpn, struct socket *sock,
 		return refcount_inc_not_zero(&os->users) ? os : ERR_PTR(-EAGAIN);
 	}
 
-	os = kzalloc(sizeof(*os), GFP_KERNEL);
+	os = kzalloc(sizeof(*os), GFP_KERNEL_ACCOUNT);
 	if (!os) {
 		NL_SET_ERR_MSG(extack, "out of memory");
 		return ERR_PTR(-ENOMEM);
