@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Who may use the family: holders of CAP_NET_ADMIN over the network namespace,
- * so root of a container, too, and nobody else.
+ * so root of a container, too, and nobody else. And what that one pays.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <arpa/inet.h>
 #include <linux/capability.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "family.h"
@@ -235,6 +238,93 @@ static void container_root_outside(void)
 	check_nothing_happened();
 }
 
+/* Of the container only the device is: the socket's packets are the host's. */
+static void with_socket_of_outside(void)
+{
+	struct ovpn_peer_args peer = {
+		.id = 3, .remote = "127.0.0.1", .remote_port = 1194,
+		.ipv4 = "10.9.0.3",
+	};
+	struct ovpn_nl *nl;
+	int ifindex;
+
+	netns_enter(f.ns);
+	if (!enter_userns())
+		return;
+	peer.socket = udp_socket(NULL, "127.0.0.1", 0);
+	if (unshare(CLONE_NEWNET))
+		ktap_bail("cannot make a network namespace: %m");
+	netns_up(NULL, "lo");
+	ifindex = ovpn_link_new(NULL, "ovpn0", OVPN_MODE_MP);
+	if (!CHECK_GE(1, ifindex))
+		return;
+	nl = ovpn_nl_open(NULL);
+	CHECK_ERR(-EPERM, ovpn_nl_new_peer(nl, ifindex, &peer));
+	CHECK_MSG(strstr(ovpn_nl_extack(nl), "namespace of the socket"),
+		  "extack: \"%s\"", ovpn_nl_extack(nl));
+	CHECK_EQ(0, ovpn_nl_dump(nl, ifindex, NULL));
+}
+
+static void socket_of_outside(void)
+{
+	ktap_in_child(with_socket_of_outside);
+}
+
+/* ---- memory ---- */
+
+#define CHARGED		"/tmp/charged"
+#define CHARGED_PEERS	2000
+/* of what a peer takes, its own struct alone */
+#define CHARGED_LEAST	(CHARGED_PEERS * 400)
+
+static long charged(void)
+{
+	char line[32];
+
+	if (file_read_line(CHARGED "/ovpn/memory.current", line, sizeof(line)))
+		ktap_bail("cannot read memory.current: %m");
+	return strtol(line, NULL, 10);
+}
+
+static void add_charged(void)
+{
+	long before, after;
+
+	netns_enter(f.ns);
+	if (file_write(CHARGED "/ovpn/cgroup.procs", "0"))
+		ktap_bail("cannot enter a control group: %m");
+	/* what the first one needs, and what is charged in advance */
+	fixture_peers(&f, 10, 100);
+	before = charged();
+	fixture_peers(&f, 110, CHARGED_PEERS);
+	after = charged();
+	CHECK_GE(CHARGED_LEAST, after - before);
+	ktap_note("%ld bytes a peer", (after - before) / CHARGED_PEERS);
+}
+
+static void charged_to_who_asked(void)
+{
+	uint32_t id;
+
+	mkdir(CHARGED, 0700);
+	if (mount("none", CHARGED, "cgroup2", 0, NULL)) {
+		ktap_skip("no control groups in this kernel: %m");
+	} else {
+		file_write(CHARGED "/cgroup.subtree_control", "+memory");
+		mkdir(CHARGED "/ovpn", 0700);
+		if (access(CHARGED "/ovpn/memory.current", R_OK))
+			ktap_skip("this kernel does not count the memory of control groups");
+		else
+			ktap_in_child(add_charged);
+		rmdir(CHARGED "/ovpn");
+		umount(CHARGED);
+		for (id = 10; id < 110 + CHARGED_PEERS; id++)
+			ovpn_nl_del_peer(f.nl, f.ifindex, id);
+	}
+	rmdir(CHARGED);
+	check_nothing_happened();
+}
+
 static const struct ktap_case cases[] = {
 	{ "root without CAP_NET_ADMIN: EPERM", root_without_net_admin },
 	{ "capability dropped after opening the socket: EPERM",
@@ -246,6 +336,9 @@ static const struct ktap_case cases[] = {
 	  container_root },
 	{ "root of a user namespace in another's network namespace: EPERM",
 	  container_root_outside },
+	{ "root of a user namespace with a socket of another's: EPERM",
+	  socket_of_outside },
+	{ "what peers take is charged to who adds them", charged_to_who_asked },
 };
 
 int main(void)

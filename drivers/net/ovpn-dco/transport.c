@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Sockets that userspace hands over: attach once, share among peers, detach. */
 
+#include <linux/capability.h>
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/net.h>
@@ -268,9 +269,10 @@ attach_or_wait(struct ovpn_dev *ovpn, struct socket *sock,
  *
  * Context: process, may sleep; @ovpn->requests held, which is let go of meanwhile.
  * Return: the socket, for ovpn_socket_put(); or an ERR_PTR: -EOPNOTSUPP (not a
- * transport we have), -ENOTCONN (TCP that is not connected), -EBUSY (in use by
- * another device or another kind of tunnel, or for two seconds locked or waited
- * for), -ENOMEM.
+ * transport we have), -EPERM (of a network namespace that the caller does not
+ * administer), -ENOTCONN (TCP that is not connected), -EBUSY (in use by another
+ * device or another kind of tunnel, or for two seconds locked or waited for),
+ * -ENOMEM.
  */
 struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, struct socket *sock,
 				    struct netlink_ext_ack *extack)
@@ -280,6 +282,14 @@ struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, struct socket *sock,
 	transport = transport_of(sock->sk, extack);
 	if (!transport)
 		return ERR_PTR(-EOPNOTSUPP);
+	/* What the kernel sends on it passes no filter for sockets, users or groups
+	 * of processes, and goes where netlink says
+	 */
+	if (!ns_capable(sock_net(sock->sk)->user_ns, CAP_NET_ADMIN)) {
+		NL_SET_ERR_MSG(extack,
+			       "needs CAP_NET_ADMIN in the network namespace of the socket");
+		return ERR_PTR(-EPERM);
+	}
 	return attach_or_wait(ovpn, sock, transport, extack);
 }
 
