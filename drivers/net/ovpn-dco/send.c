@@ -82,10 +82,10 @@ static void train_sealed(struct ovpn_key_slot *slot, struct sk_buff *train,
 			 struct sk_buff *from, int err)
 {
 	if (unlikely(err))
-		WRITE_ONCE(ovpn_send_cb(train)->failed, true);
+		WRITE_ONCE(ovpn_send_cb(train)->err, err);
 	if (!atomic_dec_and_test(&ovpn_send_cb(train)->pending))
 		return;
-	seal_done(slot, train, NULL, ovpn_send_cb(train)->failed ? -EIO : 0);
+	seal_done(slot, train, NULL, ovpn_send_cb(train)->err);
 }
 
 /**
@@ -153,7 +153,7 @@ static bool train_begin(struct sealing *s, struct train_sealing *t,
 		return false;
 	t->all = s->left + 1;
 	t->waiting = 0;
-	ovpn_send_cb(t->train)->failed = false;
+	ovpn_send_cb(t->train)->err = 0;
 	ovpn_send_cb(t->train)->tos = ovpn_send_cb(like)->tos;
 	atomic_set(&ovpn_send_cb(t->train)->pending, t->all);
 	return true;
@@ -172,22 +172,24 @@ static void train_seal(struct sealing *s, struct train_sealing *t,
 	if (unlikely(err == -EINPROGRESS))
 		t->waiting++;
 	else if (unlikely(err))
-		WRITE_ONCE(ovpn_send_cb(t->train)->failed, true);
+		WRITE_ONCE(ovpn_send_cb(t->train)->err, err);
 }
 
 /* All packets of the train are there: it is not ours any more */
 static void train_end(struct sealing *s, struct train_sealing *t)
 {
 	struct sk_buff *train = t->train;
+	int err;
 
 	/* Or the last one to be sealed goes on with it */
 	if (unlikely(!atomic_sub_and_test(t->all - t->waiting,
 					  &ovpn_send_cb(train)->pending)))
 		return;
-	if (likely(!READ_ONCE(ovpn_send_cb(train)->failed)))
+	err = READ_ONCE(ovpn_send_cb(train)->err);
+	if (likely(!err))
 		is_sealed(s, train, ovpn_packets(train));
 	else
-		seal_failed(s->slot->peer, train, -EIO);
+		seal_failed(s->slot->peer, train, err);
 }
 
 /* Cut the next packets of a large one, as many as go into a train, and seal

@@ -14,12 +14,12 @@ struct ovpn_peer;
  * struct ovpn_send_cb - in skb->cb of a packet from the route to the transport
  * @pending: of a train, packets in it that are not sealed yet, and one for
  *	whoever submits them
- * @failed: of a train, one of them could not be sealed
+ * @err: of a train, why one of them could not be sealed, or 0
  * @tos: traffic class for the outer packet
  */
 struct ovpn_send_cb {
 	atomic_t pending;
-	bool failed;
+	int err;
 	u8 tos;
 };
 
