@@ -6,6 +6,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <sys/socket.h>
 
 #include "data_util.h"
@@ -55,19 +59,45 @@ static void check_to(struct data_bed *bed, struct data_far far[2],
 	CHECK(udp_quiet(far[!which].fd, 0));
 }
 
+/* As libpcap does it, which does not say what protocol a packet is of. */
+static ssize_t inject(struct data_bed *bed, const void *packet, size_t len)
+{
+	struct sockaddr_ll ll = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_ALL),
+		.sll_ifindex = netns_ifindex(bed->near, TUN),
+	};
+	ssize_t ret;
+	int fd;
+
+	netns_enter(bed->near);
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	netns_enter(netns_home());
+	if (fd < 0)
+		ktap_bail("packet socket: %s", strerror(errno));
+	ret = sendto(fd, packet, len, 0, (struct sockaddr *)&ll, sizeof(ll));
+	close(fd);
+	return ret;
+}
+
 /* The same for a packet that nobody has routed. */
 static void check_unrouted_to(struct data_bed *bed, struct data_far far[2],
 			      unsigned int which, const char *dst)
 {
 	uint8_t plain[256], got[WIRE_MAX];
 	size_t len;
+	int how;
 
-	len = data_inner(plain, near_of(dst), dst, 120, 9);
-	CHECK_EQ(len, packet_send(bed->tap, plain, len));
-	CHECK_MSG(data_far_recv(&far[which], got, NULL, NULL) == (ssize_t)len,
-		  "%s did not arrive at peer %u", dst, far[which].id);
-	CHECK_MEMEQ(plain, got, len);
-	CHECK(udp_quiet(far[!which].fd, 0));
+	for (how = 0; how < 2; how++) {
+		len = data_inner(plain, near_of(dst), dst, 120, how);
+		CHECK_EQ(len, how ? inject(bed, plain, len) :
+				    packet_send(bed->tap, plain, len));
+		CHECK_MSG(data_far_recv(&far[which], got, NULL, NULL) ==
+			  (ssize_t)len, "%s%s did not arrive at peer %u", dst,
+			  how ? " of no protocol" : "", far[which].id);
+		CHECK_MEMEQ(plain, got, len);
+		CHECK(udp_quiet(far[!which].fd, 0));
+	}
 }
 
 /* A packet to this address arrives at nobody. */
@@ -247,6 +277,8 @@ static void policy_route(struct data_bed *bed)
 
 static void unrouted_packets(struct data_bed *bed)
 {
+	static const uint8_t nonsense[60] = { 0x55 };
+	struct data_drops before;
 	struct data_far far[2];
 
 	if (!add_both(bed, far))
@@ -261,6 +293,9 @@ static void unrouted_packets(struct data_bed *bed)
 	check_unrouted_to(bed, far, 1, "fd16::1");
 	check_to_none(bed, far, "10.8.0.77", false);
 	check_to_none(bed, far, "fd08::77", false);
+	data_drops_read(bed, &before);
+	CHECK_EQ(sizeof(nonsense), inject(bed, nonsense, sizeof(nonsense)));
+	data_check_drops(bed, &before, "tx_drop_not_ip", 1);
 	close_both(far);
 }
 

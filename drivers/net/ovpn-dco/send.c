@@ -625,12 +625,17 @@ static void send_routed(struct ovpn_dev *ovpn, struct sk_buff *skb)
 	struct sk_buff_head pkts;
 	unsigned int merged = 0;
 	struct ovpn_peer *peer;
+	__be16 protocol;
 
 	skb_reset_network_header(skb);
-	if (unlikely(!skb->protocol ||
-		     ovpn_inner_protocol(skb) != skb->protocol)) {
-		ovpn_drop(ovpn, NULL, skb, OVPN_DROP_TX_NOT_IP);
-		return;
+	protocol = ovpn_inner_protocol(skb);
+	if (unlikely(!protocol || protocol != skb->protocol)) {
+		/* Who injects packets below IP need not say what they are */
+		if (!protocol || skb->protocol) {
+			ovpn_drop(ovpn, NULL, skb, OVPN_DROP_TX_NOT_IP);
+			return;
+		}
+		skb->protocol = protocol;
 	}
 	/* What we have sent ourselves goes on at once: if it comes here again and again,
 	 * the stack notices that only while it is one call within the other.
