@@ -224,15 +224,17 @@ static void expect_tx_drops(struct data_bed *bed, struct data_far *far,
 			    const char *reason)
 {
 	struct data_drops before;
-	uint8_t plain[256];
+	uint8_t plain[WIRE_MAX];
 	unsigned int i;
-	size_t len;
+	size_t size, len;
 
 	data_drops_read(bed, &before);
 	for (i = 0; i < 5; i++) {
-		len = data_inner(plain, VPN_NEAR4, VPN_FAR4, 100, i);
+		/* as large as the device allows, too: there is no path to fit in */
+		size = i & 1 ? 1400 : 100;
+		len = data_inner(plain, VPN_NEAR4, VPN_FAR4, size, i);
 		CHECK_ERR(0, data_near_send(bed, plain, len));
-		len = data_inner(plain, VPN_NEAR6, VPN_FAR6, 100, i);
+		len = data_inner(plain, VPN_NEAR6, VPN_FAR6, size, i);
 		CHECK_ERR(0, data_near_send(bed, plain, len));
 	}
 	data_check_drops(bed, &before, reason, 10);

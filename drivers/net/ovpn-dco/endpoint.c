@@ -597,7 +597,9 @@ static void refresh(struct ovpn_endpoint *ep, const struct sock *sk)
 	}
 }
 
-/* Any route to the peer, with a reference; NULL if there is none */
+/* Any route to the peer, with a reference; NULL if there is none, or only one that
+ * leads into the tunnel: what that carries is the tunnel's affair
+ */
 static struct dst_entry *route(struct ovpn_endpoint *ep, struct sock *sk)
 {
 	struct in6_addr saddr6;
@@ -608,12 +610,19 @@ static struct dst_entry *route(struct ovpn_endpoint *ep, struct sock *sk)
 	refresh(ep, sk);
 	if (is_v4(&ep->remote.addr)) {
 		rt = route_v4(ep, sk, &saddr4);
-		return IS_ERR(rt) ? NULL : &rt->dst;
+		dst = IS_ERR(rt) ? NULL : &rt->dst;
+	} else if (unlikely(READ_ONCE(sk->sk_family) != AF_INET6)) {
+		dst = NULL;
+	} else {
+		dst = route_v6(ep, sk, &saddr6);
+		if (IS_ERR(dst))
+			dst = NULL;
 	}
-	if (unlikely(READ_ONCE(sk->sk_family) != AF_INET6))
-		return NULL;
-	dst = route_v6(ep, sk, &saddr6);
-	return IS_ERR(dst) ? NULL : dst;
+	if (unlikely(dst && dst->dev == ep->peer->ovpn->dev)) {
+		dst_release(dst);
+		dst = NULL;
+	}
+	return dst;
 }
 
 /**
