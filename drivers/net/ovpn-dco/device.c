@@ -34,6 +34,8 @@ static int ovpn_dev_init(struct net_device *dev)
 	int err;
 
 	ovpn->dev = dev;
+	/* Those of the device below are taken while ours are held */
+	netdev_lockdep_set_classes(dev);
 	ovpn->udp_gso = true;
 	ovpn->udp_gro = true;
 	ovpn->path_mtu = true;
