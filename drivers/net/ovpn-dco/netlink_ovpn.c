@@ -337,6 +337,7 @@ static int v27_peer_new(struct sk_buff *skb, struct genl_info *info)
 	if (MISSING(tb, info->attrs[OVPN27_A_PEER], OVPN27_A_PEER_SOCKET,
 		    "SOCKET", extack))
 		return -EINVAL;
+	params.request = skb;
 	params.fd = nla_get_u32(tb[OVPN27_A_PEER_SOCKET]);
 	params.tx_id = nla_get_u32(tb[OVPN27_A_PEER_ID]);
 	/* A TCP connection knows where it goes. OpenVPN's third edition says it

@@ -201,6 +201,7 @@ static int v2_new_peer(struct sk_buff *skb, struct genl_info *info)
 	params.tx_id = params.id;
 	if (OVPN_NL_MISSING(tb, OVPN_NEW_PEER_ATTR_SOCKET, "SOCKET", extack))
 		return -EINVAL;
+	params.request = skb;
 	params.fd = nla_get_u32(tb[OVPN_NEW_PEER_ATTR_SOCKET]);
 
 	err = parse_vpn_addrs(&params, tb, extack);

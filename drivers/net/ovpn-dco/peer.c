@@ -171,7 +171,7 @@ static int peer_connect(struct ovpn_peer *peer, struct socket *sock,
 {
 	struct ovpn_socket *os;
 
-	os = ovpn_socket_get(peer->ovpn, sock, extack);
+	os = ovpn_socket_get(peer->ovpn, sock, params->request, extack);
 	if (IS_ERR(os))
 		return PTR_ERR(os);
 	peer->socket = os;

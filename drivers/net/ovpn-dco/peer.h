@@ -52,6 +52,7 @@ struct ovpn_vpn_addrs {
 
 /**
  * struct ovpn_peer_params - a peer as userspace adds it, or what it changes
+ * @request: the request to add it, for who may do that; NULL if anybody may
  * @id: its number on the wire, up to OVPN_PEER_ID_MAX
  * @tx_id: the number that we send to it with; mostly the same
  * @fd: the socket to reach it through; cannot change
@@ -66,6 +67,7 @@ struct ovpn_vpn_addrs {
  * @keepalive_timeout: seconds without receiving before it expires; 0 is never
  */
 struct ovpn_peer_params {
+	const struct sk_buff *request;
 	u32 id;
 	u32 tx_id;
 	int fd;

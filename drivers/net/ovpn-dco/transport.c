@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Sockets that userspace hands over: attach once, share among peers, detach. */
 
-#include <linux/capability.h>
 #include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/net.h>
+#include <linux/netlink.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
@@ -265,16 +265,18 @@ attach_or_wait(struct ovpn_dev *ovpn, struct socket *sock,
  * ovpn_socket_get - use a socket of the calling process for a peer
  * @ovpn: the peer's device
  * @sock: the socket, whose file the caller keeps open
+ * @request: the request to use it, for who may do that; NULL if anybody may
  * @extack: gets the cause of a refusal
  *
  * Context: process, may sleep; @ovpn->requests held, which is let go of meanwhile.
  * Return: the socket, for ovpn_socket_put(); or an ERR_PTR: -EOPNOTSUPP (not a
- * transport we have), -EPERM (of a network namespace that the caller does not
- * administer), -ENOTCONN (TCP that is not connected), -EBUSY (in use by another
- * device or another kind of tunnel, or for two seconds locked or waited for),
- * -ENOMEM.
+ * transport we have), -EPERM (of a network namespace that the caller, or who
+ * opened his netlink socket, does not administer), -ENOTCONN (TCP that is not
+ * connected), -EBUSY (in use by another device or another kind of tunnel, or for
+ * two seconds locked or waited for), -ENOMEM.
  */
 struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, struct socket *sock,
+				    const struct sk_buff *request,
 				    struct netlink_ext_ack *extack)
 {
 	const struct ovpn_transport *transport;
@@ -285,7 +287,8 @@ struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, struct socket *sock,
 	/* What the kernel sends on it passes no filter for sockets, users or groups
 	 * of processes, and goes where netlink says
 	 */
-	if (!ns_capable(sock_net(sock->sk)->user_ns, CAP_NET_ADMIN)) {
+	if (request && !netlink_ns_capable(request, sock_net(sock->sk)->user_ns,
+					   CAP_NET_ADMIN)) {
 		NL_SET_ERR_MSG(extack,
 			       "needs CAP_NET_ADMIN in the network namespace of the socket");
 		return ERR_PTR(-EPERM);

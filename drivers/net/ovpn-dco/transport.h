@@ -164,6 +164,7 @@ void ovpn_tcp_init(void);
 void ovpn_tcp_exit(void);
 
 struct ovpn_socket *ovpn_socket_get(struct ovpn_dev *ovpn, struct socket *sock,
+				    const struct sk_buff *request,
 				    struct netlink_ext_ack *extack);
 void ovpn_socket_put(struct ovpn_socket *os);
 void ovpn_socket_start(struct ovpn_socket *os);
