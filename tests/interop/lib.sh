@@ -50,9 +50,9 @@ MODULE=ovpn_dco_v2
 VERSION_FILE=/sys/module/$MODULE/version
 PATIENCE=${TIMEOUT_FACTOR:-1}
 
-# How often ping_start pings. A kernel that watches itself needs all of the machine for
-# 25 of them a second, and a handshake beside these takes so long that OpenVPN uses
-# the new key when the other end does not have it yet.
+# How often ping_start pings. A kernel that watches itself has 25 of them a second
+# answered with all of the machine. What more is sent waits, and OpenVPN's own packets
+# behind it, which uses a new key some time later, if the other end has it or not.
 PING_EVERY=0.01
 [ "$PATIENCE" -lt 6 ] || PING_EVERY=0.1
 

@@ -230,7 +230,7 @@ static void expect_tx_drops(struct data_bed *bed, struct data_far *far,
 
 	data_drops_read(bed, &before);
 	for (i = 0; i < 5; i++) {
-		/* as large as the device allows, too: there is no path to fit in */
+		/* some as no path that the tunnel goes could take: there is none */
 		size = i & 1 ? 1400 : 100;
 		len = data_inner(plain, VPN_NEAR4, VPN_FAR4, size, i);
 		CHECK_ERR(0, data_near_send(bed, plain, len));

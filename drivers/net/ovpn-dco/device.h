@@ -90,7 +90,7 @@ struct ovpn_abi {
  * @keepalive_due: when @keepalive runs, seconds on the boot-time clock; guarded
  *	by peers.lock
  * @keepalive_armed: whether it does; guarded by peers.lock
- * @gone_logged: when a request for an expired peer was last logged, in
+ * @gone_logged: when a request for a peer that is gone was last logged, in
  *	jiffies; 0 for never
  *
  * Life: ndo_init to ndo_uninit, which retires all peers. Each peer holds the

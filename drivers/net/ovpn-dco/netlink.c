@@ -289,8 +289,8 @@ static void log_gone(struct ovpn_dev *ovpn, u32 id)
  * @ovpn: the device
  * @id: the peer's id
  * @peer: set to the peer, for ovpn_peer_put(); or to NULL if it expired or lost
- *	its connection a moment ago. Userspace may not have read that yet, and would not survive
- *	an error; the request shall then succeed without effect.
+ *	its connection a moment ago. Userspace may not have read that yet, and would
+ *	not survive an error; the request shall then succeed without effect.
  * @extack: gets the cause of a refusal
  *
  * Context: process.

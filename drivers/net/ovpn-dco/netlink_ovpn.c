@@ -191,7 +191,7 @@ static int parse_keyconf(struct genl_info *info, struct nlattr **tb,
 	       -EINVAL : 0;
 }
 
-/* *peer is NULL, and the answer 0, if it expired a moment ago */
+/* *peer is NULL, and the answer 0, if it is gone since a moment ago */
 static int find_peer(struct genl_info *info, const struct nlattr *id,
 		     struct ovpn_peer **peer)
 {

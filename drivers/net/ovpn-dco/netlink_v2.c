@@ -220,7 +220,7 @@ static int v2_new_peer(struct sk_buff *skb, struct genl_info *info)
 	return ovpn_netlink_socket_errno(ovpn_peer_new(ovpn, &params, extack));
 }
 
-/* *peer is NULL, and the answer 0, if it expired a moment ago */
+/* *peer is NULL, and the answer 0, if it is gone since a moment ago */
 static int find_peer(struct genl_info *info, const struct nlattr *attr,
 		     struct ovpn_peer **peer)
 {
