@@ -90,8 +90,8 @@ struct ovpn_abi {
  * @keepalive_due: when @keepalive runs, seconds on the boot-time clock; guarded
  *	by peers.lock
  * @keepalive_armed: whether it does; guarded by peers.lock
- * @gone_logged: when a request for a peer that is gone was last logged, in
- *	jiffies; 0 for never
+ * @gone_logged: when a request for a peer that is gone was last logged, by
+ *	ovpn_now(); 0 for never
  *
  * Life: ndo_init to ndo_uninit, which retires all peers. Each peer holds the
  * net_device until it is freed, each socket until a grace period after its last
@@ -118,7 +118,7 @@ struct ovpn_dev {
 	struct delayed_work keepalive;
 	u32 keepalive_due;
 	bool keepalive_armed;
-	unsigned long gone_logged;
+	u32 gone_logged;
 };
 
 /* Frees keys and peers, gives sockets back, looks at timeouts: does not wait for

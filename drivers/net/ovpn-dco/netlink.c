@@ -274,11 +274,12 @@ void ovpn_netlink_end(struct genl_info *info)
 /* Once a minute: after a mass expiry there is one for every peer */
 static void log_gone(struct ovpn_dev *ovpn, u32 id)
 {
-	unsigned long then = READ_ONCE(ovpn->gone_logged);
+	u32 then = READ_ONCE(ovpn->gone_logged);
+	u32 now = ovpn_now();
 
-	if (then && time_before(jiffies, then + 60 * HZ))
+	if (then && now - then < 60)
 		return;
-	WRITE_ONCE(ovpn->gone_logged, jiffies);
+	WRITE_ONCE(ovpn->gone_logged, now);
 	netdev_info(ovpn->dev,
 		    "peer %u: expired or lost its connection a moment ago, request ignored (requests_for_expired in ethtool -S)\n",
 		    id);

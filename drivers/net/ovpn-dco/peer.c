@@ -123,7 +123,7 @@ static struct ovpn_peer *peer_alloc(struct ovpn_dev *ovpn,
 	ovpn_keys_init(&peer->keys);
 	peer->last_rx = ovpn_now();
 	peer->last_tx = peer->last_rx;
-	peer->logged = jiffies - OVPN_PEER_LOG_INTERVAL;
+	peer->logged = ovpn_now() - OVPN_PEER_LOG_INTERVAL;
 	refcount_set(&peer->refs, 1);
 	INIT_RCU_WORK(&peer->release, peer_release);
 	return peer;
@@ -562,8 +562,9 @@ bool ovpn_peer_follow(struct ovpn_peer *peer, const struct sk_buff *skb,
  */
 bool ovpn_peer_may_log(struct ovpn_peer *peer)
 {
-	unsigned long then = READ_ONCE(peer->logged);
+	u32 then = READ_ONCE(peer->logged);
+	u32 now = ovpn_now();
 
-	return time_after_eq(jiffies, then + OVPN_PEER_LOG_INTERVAL) &&
-	       cmpxchg(&peer->logged, then, jiffies) == then;
+	return now - then >= OVPN_PEER_LOG_INTERVAL &&
+	       cmpxchg(&peer->logged, then, now) == then;
 }

@@ -21,8 +21,8 @@ struct ovpn_dev;
 struct ovpn_peer;
 struct ovpn_socket;
 
-/* Drops of one peer are logged that seldom, in jiffies */
-#define OVPN_PEER_LOG_INTERVAL	(60 * HZ)
+/* Drops of one peer are logged that seldom, in seconds */
+#define OVPN_PEER_LOG_INTERVAL	60
 
 /**
  * struct ovpn_vpn_addr - an address of a peer inside the tunnel
@@ -102,7 +102,7 @@ struct ovpn_peer_params {
  * @last_tx: when a packet was last sent to it, seconds on the boot-time clock
  * @last_rx: when an authentic packet last came from it, likewise. These four
  *	are read and written without a lock.
- * @logged: when something was last logged about its drops, in jiffies
+ * @logged: when something was last logged about its drops, by ovpn_now()
  * @refs: one for the table, one for each key slot, and one for each netlink
  *	request that is busy with it. The data path takes none: it is within
  *	one RCU section.
@@ -150,7 +150,7 @@ struct ovpn_peer {
 	u32 keepalive_timeout;
 	u32 last_tx;
 	u32 last_rx;
-	unsigned long logged;
+	u32 logged;
 	refcount_t refs;
 	struct rcu_work release;
 };
