@@ -125,7 +125,9 @@ static const struct nf_hook_ops hooks[] = {
  * ovpn_gro_attach - have a socket get large packets
  * @os: a UDP socket that is being attached; its socket lock is held
  *
- * Without memory, or in a kernel without netfilter, UDP cuts what was merged.
+ * Without memory, or in a kernel without netfilter, UDP cuts what was merged. So it
+ * does in a kernel that would not ask for our mark, and hand over merged control
+ * packets as well.
  *
  * Context: process, may sleep.
  */
@@ -136,8 +138,9 @@ void ovpn_gro_attach(struct ovpn_socket *os)
 
 	os->gro_before = compat_udp_get_gro(os->sk);
 	mutex_lock(&gro->lock);
-	if (!list_empty(&gro->sockets) ||
-	    !compat_nf_register_net_hooks(net, hooks, ARRAY_SIZE(hooks))) {
+	if (compat_udp_looks_at_marks() &&
+	    (!list_empty(&gro->sockets) ||
+	     !compat_nf_register_net_hooks(net, hooks, ARRAY_SIZE(hooks)))) {
 		list_add_rcu(&os->gro, &gro->sockets);
 		compat_udp_set_gro(os->sk, true);
 	} else {

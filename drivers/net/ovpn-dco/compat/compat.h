@@ -446,9 +446,23 @@ static inline bool compat_udp_get_gro(const struct sock *sk)
 #endif
 }
 
+/* Whether UDP gives a tunnel's socket only those merged packets that are marked as
+ * a tunnel's: 6.9, and stable releases since
+ */
+static inline bool compat_udp_looks_at_marks(void)
+{
+#ifdef COMPAT_HAVE_UDP_ENCAP_NEEDED
+	return true;
+#else
+	return false;
+#endif
+}
+
+/* Nothing where that would be all merged packets */
 static inline void compat_udp_set_gro(struct sock *sk, bool on)
 {
-#ifdef udp_assign_bit
+#ifndef COMPAT_HAVE_UDP_ENCAP_NEEDED
+#elif defined(udp_assign_bit)
 	udp_assign_bit(GRO_ENABLED, sk, on);
 	udp_assign_bit(ACCEPT_L4, sk, on);
 #else

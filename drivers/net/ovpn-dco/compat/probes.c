@@ -242,6 +242,15 @@ static inline void have_tunnel6_xmit_flags(struct dst_entry *dst,
 
 /* --- Sockets --- */
 
+/* 6.9, and stable releases since: UDP looks for a tunnel's mark at packets that it
+ * gives to a tunnel's socket. This has become visible with it.
+ */
+#line 1 "HAVE_UDP_ENCAP_NEEDED"
+static inline bool have_udp_encap_needed(void)
+{
+	return udp_encap_needed();
+}
+
 /* 5.14 */
 #line 1 "HAVE_SK_ERROR_REPORT"
 static inline void have_sk_error_report(struct sock *sk)
