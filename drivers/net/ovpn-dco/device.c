@@ -429,7 +429,6 @@ static int ovpn_link_fill(struct sk_buff *skb, const struct net_device *dev)
 
 struct rtnl_link_ops ovpn_dco_link_ops __read_mostly = {
 	.kind = OVPN_DCO_LINK_KIND,
-	.netns_refund = false,
 	.priv_size = sizeof(struct ovpn_dev),
 	.setup = ovpn_dco_setup,
 	.policy = ovpn_link_policy,
@@ -443,7 +442,6 @@ struct rtnl_link_ops ovpn_dco_link_ops __read_mostly = {
 
 struct rtnl_link_ops ovpn_27_link_ops __read_mostly = {
 	.kind = OVPN27_LINK_KIND,
-	.netns_refund = false,
 	.priv_size = sizeof(struct ovpn_dev),
 	.setup = ovpn_27_setup,
 	.policy = ovpn_link_policy,

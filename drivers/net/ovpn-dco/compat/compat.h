@@ -245,6 +245,13 @@ static inline void skb_set_delivery_time(struct sk_buff *skb, ktime_t kt,
 }
 #endif
 
+#ifndef COMPAT_HAVE_SKB_CSUM_IS_SCTP
+static inline bool skb_csum_is_sctp(struct sk_buff *skb)
+{
+	return skb->csum_not_inet;
+}
+#endif
+
 /* COMPAT_DROP_REASON(NAME) is SKB_DROP_REASON_NAME where there are such */
 #ifdef COMPAT_HAVE_SKB_DROP_REASONS
 #define COMPAT_DROP_REASON(name)	SKB_DROP_REASON_##name

@@ -168,6 +168,13 @@ static inline struct sk_buff *have_napi_build_skb(void *data)
 	return napi_build_skb(data, 1024);
 }
 
+/* 5.12, and stable releases since */
+#line 1 "HAVE_SKB_CSUM_IS_SCTP"
+static inline bool have_skb_csum_is_sctp(struct sk_buff *skb)
+{
+	return skb_csum_is_sctp(skb);
+}
+
 /* 5.18 */
 #line 1 "HAVE_SKB_SET_DELIVERY_TIME"
 static inline void have_skb_set_delivery_time(struct sk_buff *skb)
@@ -188,6 +195,7 @@ static inline int have_skb_drop_reasons(struct sk_buff *skb)
 		SKB_DROP_REASON_NOMEM,
 		SKB_DROP_REASON_NOT_SPECIFIED,
 		SKB_DROP_REASON_NO_SOCKET,
+		SKB_DROP_REASON_PKT_TOO_BIG,
 		SKB_DROP_REASON_PKT_TOO_SMALL,
 		SKB_DROP_REASON_SKB_CSUM,
 		SKB_DROP_REASON_SKB_GSO_SEG,
