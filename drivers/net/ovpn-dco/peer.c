@@ -412,7 +412,8 @@ void ovpn_peer_retire(struct ovpn_peer *peer, enum ovpn_del_peer_reason reason)
  * @peer: the peer; the caller is within rcu_read_lock or has a reference
  * @reason: why
  *
- * Userspace has been notified when this returns.
+ * Userspace has been notified when this returns, unless it need not know and its
+ * sockets are full.
  *
  * Context: any but hard interrupts.
  * Return: false if somebody else was faster.

@@ -330,8 +330,7 @@ static int add_locked(struct ovpn_peer_table *table, struct ovpn_peer *peer)
  *
  * Context: process, may sleep.
  * Return: 0, -EEXIST if the id is taken, -EADDRINUSE if a VPN address is,
- * -ENODEV if the device is going away, -ENOMEM or another error of the hash
- * tables.
+ * -ENODEV if the device is going away, or -ENOMEM.
  */
 int ovpn_peer_table_add(struct ovpn_peer *peer)
 {
