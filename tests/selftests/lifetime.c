@@ -216,7 +216,9 @@ static struct {
 
 static void *traffic_thread(void *arg)
 {
-	uint8_t packet[1024], frame[1100], plain[900] = { 0x45 };
+	/* The checksum is right: see condition_netns_end() */
+	uint8_t plain[900] = { [0] = 0x45, [10] = 0xba, [11] = 0xff };
+	uint8_t packet[1024], frame[1100];
 	uint32_t id = 1;
 	size_t len;
 
