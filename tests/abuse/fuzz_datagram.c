@@ -6,7 +6,6 @@
  * device's counters have to agree, and traffic has to pass afterwards.
  */
 #include <errno.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -404,17 +403,6 @@ static void sources_open(void)
 		connect_to(f.source[i], family[i]);
 }
 
-/* Packets of one source must not overtake each other on another CPU. */
-static void stay_on_cpu(void)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(sched_getcpu(), &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		ktap_bail("sched_setaffinity: %m");
-}
-
 static uint64_t drain(int fd)
 {
 	uint64_t count = 0;
@@ -562,7 +550,7 @@ static void datagrams(struct data_bed *bed)
 
 	f.bed = bed;
 	file_set_for_now("/proc/sys/net/core/netdev_max_backlog", "20000");
-	stay_on_cpu();
+	data_stay_on_cpu();
 	if (!peers_add())
 		return;
 	sources_open();

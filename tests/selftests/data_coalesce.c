@@ -7,7 +7,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/sockios.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -478,15 +477,8 @@ int main(int argc, char **argv)
 		{ "peer, link and device gone", .run = gone },
 	};
 
-	cpu_set_t cpu;
-
 	(void)argc;
-	/* Links between namespaces keep the order of each processor only, and what is
-	 * held leaves on the one that it came from.
-	 */
-	CPU_ZERO(&cpu);
-	CPU_SET(0, &cpu);
-	if (sched_setaffinity(0, sizeof(cpu), &cpu))
-		ktap_bail("sched_setaffinity: %s", strerror(errno));
+	/* what is held leaves on the processor that it came from */
+	data_stay_on_cpu();
 	return data_run(cases, ARRAY_SIZE(cases), argv + 1);
 }

@@ -2,7 +2,6 @@
 /*
  * The replay window: 2048 packet ids wide, each accepted once.
  */
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,12 +263,8 @@ int main(int argc, char **argv)
 		{ "older ids after 30 s of silence",
 		  .run = floor_after_silence },
 	};
-	cpu_set_t cpu;
 
 	(void)argc;
-	/* what is sent from one CPU arrives in order */
-	CPU_ZERO(&cpu);
-	CPU_SET(sched_getcpu(), &cpu);
-	sched_setaffinity(0, sizeof(cpu), &cpu);
+	data_stay_on_cpu();
 	return data_run(cases, ARRAY_SIZE(cases), argv + 1);
 }

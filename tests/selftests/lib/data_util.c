@@ -7,6 +7,7 @@
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/udp.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -301,6 +302,16 @@ bool data_far_send(struct data_far *far, const void *plain, size_t len)
 	return data_far_send_id(far, far->next++, plain, len);
 }
 
+void data_stay_on_cpu(void)
+{
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(sched_getcpu(), &cpu);
+	if (sched_setaffinity(0, sizeof(cpu), &cpu))
+		ktap_bail("sched_setaffinity: %m");
+}
+
 void data_batch_add_raw(struct data_batch *batch, const void *packet,
 			size_t len)
 {
@@ -329,18 +340,23 @@ void data_batch_add(struct data_batch *batch, struct data_far *far,
 bool data_batch_send(const struct data_far *far, struct data_batch *batch)
 {
 	size_t len = batch->len, at, part;
+	cpu_set_t allowed;
+	bool good = true;
 
 	batch->len = 0;
 	if (!under("offloads-off"))
 		return CHECK_EQ(len, udp_send_segments(far->fd, far->to,
 						       far->to_port, batch->data,
 						       len, batch->size));
-	for (at = 0; at < len; at += part) {
+
+	sched_getaffinity(0, sizeof(allowed), &allowed);
+	data_stay_on_cpu();
+	for (at = 0; good && at < len; at += part) {
 		part = len - at < batch->size ? len - at : batch->size;
-		if (!data_far_send_raw(far, batch->data + at, part))
-			return false;
+		good = data_far_send_raw(far, batch->data + at, part);
 	}
-	return true;
+	sched_setaffinity(0, sizeof(allowed), &allowed);
+	return good;
 }
 
 ssize_t data_far_recv_raw(const struct data_far *far, void *packet,

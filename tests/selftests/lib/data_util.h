@@ -160,6 +160,12 @@ struct data_batch {
 	size_t size;		/* of the first */
 };
 
+/*
+ * What this thread sends from now on arrives in order: links between namespaces keep
+ * that of each processor only.
+ */
+void data_stay_on_cpu(void);
+
 void data_batch_add(struct data_batch *batch, struct data_far *far,
 		    const void *plain, size_t len);
 void data_batch_add_raw(struct data_batch *batch, const void *packet,
