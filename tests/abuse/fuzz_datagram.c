@@ -5,7 +5,6 @@
  * number changed. For each there is one thing that may become of it; the
  * device's counters have to agree, and traffic has to pass afterwards.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

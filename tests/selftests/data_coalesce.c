@@ -5,7 +5,6 @@
  * on the wire.
  */
 #include <arpa/inet.h>
-#include <errno.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
